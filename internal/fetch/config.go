@@ -54,7 +54,8 @@ type Config struct {
 	// filled in, and its dialling is guarded. A dial function of the caller is
 	// called with the name as it stands in the URL, and the address that it
 	// connected to is checked before a byte is sent; what has no IP address (a
-	// Unix socket, a pipe) is refused unless AllowPrivate names the host.
+	// Unix socket, a pipe) is refused unless AllowPrivate names the host. A
+	// DialTLSContext of the caller answers for its own TLS.
 	//
 	// Any other RoundTripper is used as it is. What then is NOT guarded: the
 	// addresses that a name resolves to, proxies, the TLS version and the size
@@ -128,7 +129,8 @@ type Request struct {
 	// refused. Zero: any type. Other statuses are not judged.
 	Accept []string
 	// Credentialed says that the request carries a code, token or secret, and so
-	// follows no redirect at all.
+	// follows no redirect at all. One with a Body or an Authorization header
+	// counts as such in any case.
 	Credentialed bool
 	// MaxBody limits the response's body in bytes, as received and as inflated.
 	// Zero or less: DefaultMaxBody.
@@ -141,7 +143,8 @@ type Response struct {
 	URL string
 	// Status is the HTTP status code.
 	Status int
-	// Header is the response's header; Content-Encoding has been undone.
+	// Header is the response's header as it came; what its Content-Encoding says
+	// has been undone in Body.
 	Header http.Header
 	// MediaType is the Content-Type in lower case without its parameters; empty
 	// if there is none or it does not parse.
