@@ -1,0 +1,199 @@
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"rely.example/peers/interop/launch"
+)
+
+// RedirectURI is the redirect URI of every client. Nobody listens there: a
+// [Browser] stops before it. OPs refuse localhost for web clients that get
+// tokens from the authorization endpoint (Registration 1.0, section 2).
+const RedirectURI = "https://rp.example.test/callback"
+
+// startTries is how often a start is tried when another process takes the port.
+const startTries = 3
+
+// logLines is how much of an OP's output a failed test shows.
+const logLines = 20
+
+// OP is an OpenID Provider that runs until its test ends.
+type OP struct {
+	Peer *Peer
+	// Issuer is its issuer identifier.
+	Issuer string
+	// User can log in.
+	User launch.User
+	// Clients are those that it knew from the start.
+	Clients []launch.Client
+
+	host      string // where it listens, scheme and authority
+	dir       string // scratch directory
+	authority *Authority
+	transport *http.Transport
+	process   *process
+}
+
+// HTTPClient returns a new client that trusts the OP's certificate and no other.
+func (o *OP) HTTPClient() *http.Client {
+	return &http.Client{Transport: o.transport, Timeout: requestTimeout}
+}
+
+// CAFile is the path of the certificate, PEM, of the authority behind the OP.
+func (o *OP) CAFile() string { return o.authority.CAFile() }
+
+// Client returns the client known from the start that authenticates by method.
+func (o *OP) Client(method string) (launch.Client, bool) {
+	for _, c := range o.Clients {
+		if c.AuthMethod == method {
+			return c, true
+		}
+	}
+	return launch.Client{}, false
+}
+
+// Log returns the last lines that the OP printed.
+func (o *OP) Log() string { return o.process.log.tail(logLines) }
+
+// Start runs the OP with one user and with clients known to it, until tb ends.
+// It skips tb when what the OP needs is not on the machine, and fails it then if
+// RELY_REQUIRE is all.
+func (p *Peer) Start(tb testing.TB, clients ...launch.Client) *OP {
+	tb.Helper()
+	if !canRun {
+		absent(tb, fmt.Errorf("%w: process groups", ErrAbsent))
+	}
+	dir := tb.TempDir()
+	authority, err := NewAuthority(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for try := 1; ; try++ {
+		o, err := p.start(tb.Context(), authority, clients)
+		switch {
+		case err == nil:
+			tb.Cleanup(func() {
+				o.process.stop()
+				o.transport.CloseIdleConnections()
+				if tb.Failed() {
+					tb.Logf("the last lines of %s:\n%s", p.Name, o.Log())
+				}
+			})
+			return o
+		case errors.Is(err, ErrAbsent):
+			absent(tb, err)
+		case try == startTries:
+			tb.Fatalf("starting %s: %v", p.Name, err)
+		}
+		tb.Logf("starting %s again: %v", p.Name, err)
+	}
+}
+
+// ErrAbsent means that something an OP needs is not on this machine.
+var ErrAbsent = errors.New("interop: not on this machine")
+
+// absent skips tb, or fails it where nothing may be absent.
+func absent(tb testing.TB, err error) {
+	tb.Helper()
+	if os.Getenv("RELY_REQUIRE") == "all" {
+		tb.Fatalf("%v (RELY_REQUIRE=all; peers/interop/install.sh installs it)", err)
+	}
+	tb.Skipf("%v (peers/interop/install.sh installs it)", err)
+}
+
+func (p *Peer) start(ctx context.Context, authority *Authority, clients []launch.Client) (_ *OP, err error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	o := &OP{
+		Peer: p,
+		User: launch.User{
+			Name:     "Alice Example",
+			Username: "alice",
+			Password: "correct horse battery staple",
+			Email:    "alice@example.test",
+		},
+		Clients:   clients,
+		host:      "https://localhost:" + strconv.Itoa(port),
+		dir:       authority.Dir,
+		authority: authority,
+		transport: authority.Transport(),
+	}
+	o.Issuer = o.host + p.issuerPath
+	config := launch.Config{
+		Issuer:  o.Issuer,
+		Host:    "127.0.0.1",
+		Port:    port,
+		CA:      authority.CAFile(),
+		Cert:    authority.CertFile(),
+		Key:     authority.KeyFile(),
+		Clients: clients,
+		User:    o.User,
+	}
+	command, err := p.command(ctx, config, authority.Dir)
+	if err != nil {
+		return nil, err
+	}
+	o.process, err = startProcess(command.dir, command.env, command.args)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, o.Log())
+			o.process.stop()
+		}
+	}()
+	if err := o.process.ready(ctx, o.HTTPClient(), o.host+p.readyPath); err != nil {
+		return nil, err
+	}
+	if p.setUp != nil {
+		ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+		defer cancel()
+		if err := p.setUp(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// command says how an OP is run.
+type command struct {
+	dir  string
+	env  []string // added to our own environment
+	args []string
+}
+
+// writeConfig writes c to dir for an OP to read, and returns the file's path.
+func writeConfig(c launch.Config, dir string) (string, error) {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "op.json")
+	return path, os.WriteFile(path, b, 0o600)
+}
+
+// opsDir is where the programs of the OPs are. It is part of the source tree,
+// since npm and pip install beside their manifests.
+func opsDir() (string, error) {
+	_, file, _, ok := runtime.Caller(0)
+	dir := filepath.Join(filepath.Dir(file), "ops")
+	if !ok || !filepath.IsAbs(dir) {
+		return "", fmt.Errorf("%w: the source tree of package interop", ErrAbsent)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf("%w: %s", ErrAbsent, dir)
+	}
+	return dir, nil
+}

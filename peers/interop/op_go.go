@@ -1,0 +1,80 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"rely.example/peers/interop/launch"
+)
+
+// luikyv is github.com/luikyv/go-oidc.
+func luikyv() *Peer {
+	return &Peer{
+		Name: "luikyv",
+		Has: Capabilities{
+			ResponseTypes:  allResponseTypes(),
+			FormPost:       true,
+			AuthMethods:    []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
+			Registration:   true,
+			Management:     Management{Read: true, Update: true, Delete: true, Rotates: true},
+			IDTokenAlgs:    []string{"RS256", "PS256", "ES256"},
+			UserInfoAlgs:   []string{"RS256", "PS256", "ES256"},
+			Refresh:        Refresh{Issued: true, Rotates: true, OneUse: true, IDToken: true},
+			Revocation:     true,
+			WebFinger:      true,
+			PKCE:           true,
+			ResponseIssuer: true,
+		},
+		readyPath: "/.well-known/openid-configuration",
+		command:   goCommand("luikyv"),
+	}
+}
+
+// zitadel is the provider of github.com/zitadel/oidc/v3, on that library's
+// example storage and login page.
+func zitadel() *Peer {
+	return &Peer{
+		Name: "zitadel",
+		Has: Capabilities{
+			ResponseTypes: []string{"code", "id_token", "id_token token"},
+			FormPost:      true,
+			AuthMethods:   []string{"client_secret_basic", "none"},
+			Refresh:       Refresh{Scope: "offline_access", Issued: true, Rotates: true, OneUse: true, IDToken: true},
+			Revocation:    true,
+			WebFinger:     true,
+			PKCE:          true,
+		},
+		readyPath: "/.well-known/openid-configuration",
+		command:   goCommand("zitadel"),
+	}
+}
+
+// buildTimeout bounds the build of a Go program, its libraries included.
+const buildTimeout = 5 * time.Minute
+
+// goCommand builds and runs one of our programs around a Go library.
+func goCommand(name string) func(context.Context, launch.Config, string) (command, error) {
+	return func(ctx context.Context, c launch.Config, dir string) (command, error) {
+		tool, err := exec.LookPath("go")
+		if err != nil {
+			return command{}, fmt.Errorf("%w: go", ErrAbsent)
+		}
+		ops, err := opsDir()
+		if err != nil {
+			return command{}, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+		defer cancel()
+		program := filepath.Join(dir, name)
+		build := exec.CommandContext(ctx, tool, "build", "-o", program, ".")
+		build.Dir = filepath.Join(ops, name)
+		if out, err := build.CombinedOutput(); err != nil {
+			return command{}, fmt.Errorf("building %s: %w\n%s", name, err, out)
+		}
+		config, err := writeConfig(c, dir)
+		return command{dir: dir, args: []string{program, config}}, err
+	}
+}

@@ -1,0 +1,55 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"rely.example/peers/interop/launch"
+)
+
+// oidcProvider is node oidc-provider, with its own pages for login and consent.
+func oidcProvider() *Peer {
+	return &Peer{
+		Name: "oidc-provider",
+		Has: Capabilities{
+			ResponseTypes:  allResponseTypes(),
+			FormPost:       true,
+			AuthMethods:    []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
+			Registration:   true,
+			Management:     Management{Read: true, Update: true, Delete: true, Rotates: true},
+			IDTokenAlgs:    []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
+			UserInfoAlgs:   []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
+			Refresh:        Refresh{Issued: true, Rotates: true, OneUse: true, IDToken: true},
+			Revocation:     true,
+			WebFinger:      true,
+			PKCE:           true,
+			ResponseIssuer: true,
+		},
+		readyPath: "/.well-known/openid-configuration",
+		command:   oidcProviderCommand,
+	}
+}
+
+func oidcProviderCommand(_ context.Context, c launch.Config, dir string) (command, error) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		return command{}, fmt.Errorf("%w: node", ErrAbsent)
+	}
+	ops, err := opsDir()
+	if err != nil {
+		return command{}, err
+	}
+	home := filepath.Join(ops, "oidc-provider")
+	if _, err := os.Stat(filepath.Join(home, "node_modules", "oidc-provider")); err != nil {
+		return command{}, fmt.Errorf("%w: the npm package oidc-provider", ErrAbsent)
+	}
+	config, err := writeConfig(c, dir)
+	return command{
+		dir:  home,
+		env:  []string{"NODE_EXTRA_CA_CERTS=" + c.CA},
+		args: []string{node, "op.mjs", config},
+	}, err
+}

@@ -1,0 +1,102 @@
+package interop
+
+import (
+	"context"
+	"net/url"
+
+	"rely.example/peers/interop/launch"
+)
+
+// Peer is an OP that can be started: what it is, what it has, and how to run it.
+type Peer struct {
+	// Name is short and fit for the name of a subtest.
+	Name string
+	// Has is what it offers, as it is configured here.
+	Has Capabilities
+	// Oddities are the ways of it that a Relying Party has to know about.
+	Oddities []Oddity
+
+	// issuerPath is what its issuer has after the authority.
+	issuerPath string
+	// readyPath answers 200 once the OP can be set up.
+	readyPath string
+	// command finds what the OP needs, or says ErrAbsent.
+	command func(ctx context.Context, c launch.Config, dir string) (command, error)
+	// setUp does what remains once the OP runs; nil: nothing.
+	setUp func(ctx context.Context, o *OP) error
+	// page handles a page that a script would drive, and returns where the
+	// script would go; errNotScripted for any other page. nil: no such pages.
+	page func(ctx context.Context, b *Browser, at *url.URL) (string, error)
+}
+
+// Capabilities are what an OP offers, in the configuration that is run here.
+type Capabilities struct {
+	// ResponseTypes, in the words and the order of a request.
+	ResponseTypes []string
+	// FormPost: answers can be posted (OAuth 2.0 Form Post Response Mode 1.0).
+	FormPost bool
+	// AuthMethods by which a client known beforehand can authenticate at the
+	// token endpoint.
+	AuthMethods []string
+	// Registration: clients can register themselves (Registration 1.0).
+	Registration bool
+	// Management of a registration (RFC 7592), operation by operation.
+	Management Management
+	// IDTokenAlgs a client can register for.
+	IDTokenAlgs []string
+	// UserInfoAlgs a client can register for, to get UserInfo as a signed JWT.
+	UserInfoAlgs []string
+	// Refresh tokens are issued in the code and the hybrid flow.
+	Refresh Refresh
+	// Revocation of tokens (RFC 7009).
+	Revocation bool
+	// WebFinger is answered by the OP's host.
+	WebFinger bool
+	// PKCE is checked, rather than ignored (RFC 7636).
+	PKCE bool
+	// ResponseIssuer: every authentication response has iss (RFC 9207).
+	ResponseIssuer bool
+}
+
+// Management is what RFC 7592 offers.
+type Management struct {
+	Read, Update, Delete bool
+	// Rotates: the registration access token changes with an update.
+	Rotates bool
+}
+
+// Refresh is what an OP does with refresh tokens.
+type Refresh struct {
+	// Scope has to be asked for to get one; empty: nothing more.
+	Scope string
+	// Issued: there are refresh tokens at all.
+	Issued bool
+	// Rotates: each use answers with another refresh token.
+	Rotates bool
+	// OneUse: a refresh token that was rotated away is refused.
+	OneUse bool
+	// IDToken: the answer has an ID Token.
+	IDToken bool
+}
+
+// Oddity is something an OP does its own way.
+type Oddity struct {
+	// What it does.
+	What string
+	// Switch is the setting of the Relying Party that goes along with it;
+	// empty: none is needed.
+	Switch string
+}
+
+// Peers lists the OPs, the most complete ones first.
+func Peers() []*Peer {
+	return []*Peer{oidcProvider(), luikyv(), pyoidc(), glewlwyd(), zitadel()}
+}
+
+// every response type that OpenID Connect has (OAuth 2.0 Multiple Response Type
+// Encoding Practices 1.0), but for none, which logs nobody in.
+func allResponseTypes() []string {
+	return []string{
+		"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token",
+	}
+}
