@@ -1,0 +1,209 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha512"
+	"encoding/asn1"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/big"
+	"strconv"
+
+	jsonv2 "github.com/go-json-experiment/json"
+)
+
+// SigningKey is a key of ours and the one algorithm it is used with. Printed,
+// logged or encoded as JSON it shows ID and Alg alone.
+type SigningKey struct {
+	ID      string // kid; empty if tokens are to carry none
+	Alg     string // RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA, Ed25519, HS256 to HS512
+	Use     string // "sig"; empty means the same. "enc": only to be published by PublicKeySet
+	Private any    // a crypto.Signer (of an HSM or KMS, too), or a []byte for HMAC
+}
+
+// Sign signs payload and returns the token in the compact serialization. header
+// may add members to the protected header, such as typ, or jwk for DPoP (RFC
+// 9449 section 4.2); alg and kid come from the key and must not be among them,
+// nor crit and b64, which change what a signature means. A key that does not fit
+// its Alg is a [BadKey], an error of the signer [SigningFailed].
+func Sign(k SigningKey, header map[string]any, payload []byte) (string, error) {
+	a, err := k.check()
+	if err != nil {
+		return "", err
+	}
+	if len(payload) == 0 {
+		return "", refuse(Malformed, "nothing to sign")
+	}
+	all := maps.Clone(header)
+	if all == nil {
+		all = make(map[string]any, 2)
+	}
+	for _, name := range [...]string{"alg", "kid", "crit", "b64"} {
+		if _, there := all[name]; there {
+			return "", refuse(UnsupportedHeader, name+" must not be set by the caller")
+		}
+	}
+	all["alg"] = k.Alg
+	if k.ID != "" {
+		all["kid"] = k.ID
+	}
+	protected, cause := jsonv2.Marshal(all, jsonv2.Deterministic(true))
+	if cause != nil {
+		return "", &Error{Reason: Malformed, Detail: "header", Err: cause}
+	}
+
+	token := base64.RawURLEncoding.AppendEncode(nil, protected)
+	token = append(token, '.')
+	token = base64.RawURLEncoding.AppendEncode(token, payload)
+	signature, err := k.sign(a, token)
+	if err != nil {
+		return "", err
+	}
+	token = append(token, '.')
+	token = base64.RawURLEncoding.AppendEncode(token, signature)
+	return string(token), nil
+}
+
+// check refuses a key that cannot sign with its Alg, before anything is signed.
+func (k SigningKey) check() (algorithm, *Error) {
+	if k.Use != "" && k.Use != "sig" {
+		return algorithm{}, refuse(BadKey, "a key of use "+quote(k.Use)+" does not sign")
+	}
+	a, known := lookup(k.Alg)
+	if !known {
+		return a, refuse(UnsupportedAlg, quote(k.Alg))
+	}
+	if a.family == hmacSHA {
+		secret, ok := k.Private.([]byte)
+		switch {
+		case !ok:
+			return a, refuse(BadKey, k.Alg+" wants a []byte")
+		case len(secret) < MinSecret:
+			return a, refuse(WeakSecret, "expected at least 16 bytes, got "+strconv.Itoa(len(secret)))
+		}
+		return a, nil
+	}
+	public, err := publicOf(k.Private)
+	if err != nil {
+		return a, err
+	}
+	var fits bool
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		if fits = a.family == rsaPKCS1 || a.family == rsaPSS; fits && public.N.BitLen() < minRSABits {
+			return a, refuse(BadKey, "RSA key of "+strconv.Itoa(public.N.BitLen())+" bits, expected at least 2048")
+		}
+	case *ecdsa.PublicKey:
+		fits = a.family == ecDSA && public.Curve.Params().BitSize == a.bits
+	case ed25519.PublicKey:
+		fits = a.family == edDSA
+	}
+	if !fits {
+		return a, refuse(BadKey, fmt.Sprintf("%s does not go with a key of type %T", k.Alg, public))
+	}
+	return a, nil
+}
+
+// publicOf returns the public half of an asymmetric private key, which is never nil.
+func publicOf(private any) (crypto.PublicKey, *Error) {
+	// The standard library's own keys panic on these.
+	switch p := private.(type) {
+	case *rsa.PrivateKey:
+		if p == nil || p.N == nil {
+			return nil, refuse(BadKey, "the RSA key is empty")
+		}
+	case *ecdsa.PrivateKey:
+		if p == nil || p.Curve == nil {
+			return nil, refuse(BadKey, "the EC key is empty")
+		}
+	case ed25519.PrivateKey:
+		if len(p) != ed25519.PrivateKeySize {
+			return nil, refuse(BadKey, "the Ed25519 key is not 64 bytes long")
+		}
+	}
+	holder, ok := private.(interface{ Public() crypto.PublicKey })
+	if !ok {
+		return nil, refuse(BadKey, fmt.Sprintf("expected a private key, got a %T", private))
+	}
+	switch public := holder.Public().(type) {
+	case *rsa.PublicKey:
+		if public != nil && public.N != nil {
+			return public, nil
+		}
+	case *ecdsa.PublicKey:
+		if public != nil && public.Curve != nil {
+			return public, nil
+		}
+	case ed25519.PublicKey:
+		if len(public) == ed25519.PublicKeySize {
+			return public, nil
+		}
+	default:
+		return nil, refuse(BadKey, fmt.Sprintf("public key of type %T", public))
+	}
+	return nil, refuse(BadKey, "the public key is empty")
+}
+
+// sign returns the signature as RFC 7518 section 3 writes it.
+func (k SigningKey) sign(a algorithm, input []byte) ([]byte, *Error) {
+	if a.family == hmacSHA {
+		mac := newHMAC(a, k.Private.([]byte))
+		mac.Write(input)
+		return mac.Sum(nil), nil
+	}
+	var buf [sha512.Size]byte
+	message := input
+	var opts crypto.SignerOpts = crypto.Hash(0) // Ed25519 signs the message itself
+	switch a.family {
+	case rsaPKCS1, ecDSA:
+		message, opts = a.digest(input, &buf), a.hash
+	case rsaPSS:
+		message = a.digest(input, &buf)
+		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.hash}
+	}
+	signer, ok := k.Private.(crypto.Signer)
+	if !ok {
+		return nil, refuse(BadKey, fmt.Sprintf("a %T cannot sign", k.Private))
+	}
+	signature, err := signer.Sign(rand.Reader, message, opts)
+	if err != nil {
+		return nil, &Error{Reason: SigningFailed, Err: err}
+	}
+	if a.family == ecDSA {
+		return rawECDSA(signature, (a.bits+7)/8)
+	}
+	return signature, nil
+}
+
+// rawECDSA turns the ASN.1 signature of a crypto.Signer into R || S.
+func rawECDSA(der []byte, size int) ([]byte, *Error) {
+	var sig struct{ R, S *big.Int }
+	rest, err := asn1.Unmarshal(der, &sig)
+	if err != nil || len(rest) != 0 || sig.R.Sign() <= 0 || sig.S.Sign() <= 0 ||
+		sig.R.BitLen() > 8*size || sig.S.BitLen() > 8*size {
+		return nil, refuse(SigningFailed, "the signer returned no ASN.1 ECDSA signature of this curve")
+	}
+	raw := make([]byte, 2*size)
+	sig.R.FillBytes(raw[:size])
+	sig.S.FillBytes(raw[size:])
+	return raw, nil
+}
+
+func (k SigningKey) redacted() string {
+	return "jose.SigningKey(" + k.Alg + " " + quote(k.ID) + ", private part redacted)"
+}
+
+// Format prints the key without its private part, whatever the verb.
+func (k SigningKey) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(k.redacted())) }
+
+// LogValue logs the key without its private part.
+func (k SigningKey) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
+
+// MarshalJSON encodes the key, as a string, without its private part.
+func (k SigningKey) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(k.redacted()) }
