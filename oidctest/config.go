@@ -1,0 +1,215 @@
+package oidctest
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config says how an OP is run. The zero value is a strict provider on a free
+// port of 127.0.0.1, with TLS, four users and automatic login. It is copied
+// when the OP starts; later changes to it have no effect.
+type Config struct {
+	// Addr is the address to listen on, as for net.Listen. Empty means a free
+	// port of 127.0.0.1.
+	Addr string
+
+	// PlainHTTP serves http in place of https, for a demonstration on
+	// loopback. OpenID Connect requires TLS everywhere else.
+	PlainHTTP bool
+
+	// InMemory opens no socket: only [OP.HTTPClient] and the browsers of
+	// [OP.Browser] reach the OP, under the name op.test and those of Hosts.
+	// It suits testing/synctest, which needs every wait to be one it can see.
+	// Addr is not used.
+	InMemory bool
+
+	// Issuer, if not empty, is the issuer of an OP that is embedded in another
+	// server: nothing is listened on, the caller serves [OP.Handler] at the
+	// host of this URL. Addr, PlainHTTP, InMemory and Path are not used.
+	Issuer string
+
+	// Path is the path of the issuer, for one of several tenants of a host:
+	// "/t1" makes the issuer https://127.0.0.1:port/t1. Empty means none.
+	Path string
+
+	// Hosts are further names under which the OP is reached: its certificate
+	// covers them, WebFinger answers for accounts at them, and
+	// [OP.HTTPClient] dials the OP for them. Names without a port.
+	Hosts []string
+
+	// Users are the people who can log in; the first is the one whom automatic
+	// login chooses. Nil means [DefaultUsers].
+	Users []User
+
+	// Clients are registered when the OP starts, as by [OP.AddClient].
+	Clients []Client
+
+	// ManualLogin shows a page on which a person chooses whom to be. Zero
+	// means that the first user, or the one that login_hint names, is logged
+	// in and consents at once.
+	ManualLogin bool
+
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
+
+	// Lifetimes; zero means the value named.
+	CodeLifetime         time.Duration // 1 minute
+	AccessTokenLifetime  time.Duration // 10 minutes
+	IDTokenLifetime      time.Duration // 10 minutes
+	RefreshTokenLifetime time.Duration // 30 days
+	SessionLifetime      time.Duration // 12 hours; the login at the OP itself
+	SecretLifetime       time.Duration // of dynamically registered secrets; zero means that they do not expire
+
+	// RefreshAlways issues a refresh token to every client registered for the
+	// grant. Zero means only with the scope offline_access.
+	RefreshAlways bool
+
+	// KeepRefreshTokens leaves a refresh token in force when it is used. Zero
+	// means rotation: each use answers with a new one, and the use of an old
+	// one revokes the whole grant (RFC 9700, section 4.14.2).
+	KeepRefreshTokens bool
+
+	// RefreshGrace is how long a rotated refresh token still answers, for the
+	// relying party that lost the response. Zero means not at all.
+	RefreshGrace time.Duration
+
+	// AllowNoPKCE lets a code flow begin without a code_challenge. Zero means
+	// that S256 is required of every client; plain is never accepted.
+	AllowNoPKCE bool
+
+	// ImplicitRefused leaves only response_type code. Zero means all six.
+	ImplicitRefused bool
+
+	// NoRegistration switches dynamic registration off.
+	NoRegistration bool
+
+	// InitialAccessToken, if not empty, is required at the registration
+	// endpoint (RFC 7591, section 3).
+	InitialAccessToken string
+
+	// RotateRegistrationToken issues a new registration access token with
+	// every read and update of a registration (RFC 7592, section 3).
+	RotateRegistrationToken bool
+
+	// AwkwardCredentials issues client identifiers and secrets with
+	// characters that must be percent-encoded in HTTP Basic authentication
+	// (RFC 6749, section 2.3.1).
+	AwkwardCredentials bool
+
+	// NoIssParameter leaves the iss parameter (RFC 9207) out of authorization
+	// responses and out of the metadata.
+	NoIssParameter bool
+
+	// Client fetches what clients refer to: jwks_uri and
+	// sector_identifier_uri. Nil means one that follows no redirect and trusts
+	// the system's roots. Every fetch ends after 5 seconds.
+	Client *http.Client
+
+	// RSAKey signs RS* and PS* in place of a fresh 2048 bit key, which takes
+	// some 60 ms to make; for suites that start hundreds of OPs. An OP that
+	// shares its key with another cannot show that the two are told apart.
+	RSAKey *rsa.PrivateKey
+
+	// rand replaces crypto/rand, and keys the fresh keys, so that a test can
+	// compare two runs.
+	rand io.Reader
+	keys *keyring
+}
+
+const (
+	defaultCodeLifetime    = time.Minute
+	defaultTokenLifetime   = 10 * time.Minute
+	defaultRefreshLifetime = 30 * 24 * time.Hour
+	defaultSessionLifetime = 12 * time.Hour
+
+	memoryHost = "op.test" // of an OP in memory; RFC 6761 keeps .test free
+)
+
+// withDefaults returns c with every zero field filled in as it documents.
+func (c Config) withDefaults() (Config, error) {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.CodeLifetime, defaultCodeLifetime},
+		{&c.AccessTokenLifetime, defaultTokenLifetime},
+		{&c.IDTokenLifetime, defaultTokenLifetime},
+		{&c.RefreshTokenLifetime, defaultRefreshLifetime},
+		{&c.SessionLifetime, defaultSessionLifetime},
+	} {
+		if *d.field < 0 {
+			return c, fmt.Errorf("oidctest: a lifetime is %v; it must not be negative", *d.field)
+		}
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.SecretLifetime < 0 || c.RefreshGrace < 0 {
+		return c, fmt.Errorf("oidctest: SecretLifetime and RefreshGrace must not be negative")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Addr == "" {
+		c.Addr = "127.0.0.1:0"
+	}
+	if c.Users == nil {
+		c.Users = DefaultUsers()
+	}
+	if c.Path != "" && (!strings.HasPrefix(c.Path, "/") || strings.HasSuffix(c.Path, "/") || strings.ContainsAny(c.Path, "?#{}")) {
+		return c, fmt.Errorf("oidctest: Path is %q; it must begin with a slash, not end with one, and hold no query, fragment or brace", c.Path)
+	}
+	if c.Issuer != "" {
+		u, err := url.Parse(c.Issuer)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			return c, fmt.Errorf("oidctest: Issuer is %q; it must be an http or https URL without user, query and fragment", c.Issuer)
+		}
+		c.Path = strings.TrimSuffix(u.Path, "/")
+		if u.Path == "/" {
+			return c, fmt.Errorf("oidctest: Issuer is %q; write it without the final slash", c.Issuer)
+		}
+	}
+	return c, nil
+}
+
+// TB is what the OP needs of a test; *testing.T and *testing.B are ones. A
+// program that runs the OP outside a test does not link package testing.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+}
+
+// Endpoint names one endpoint of the OP.
+type Endpoint string
+
+// The endpoints of the OP.
+const (
+	EndpointWebFinger     Endpoint = "webfinger"
+	EndpointDiscovery     Endpoint = "discovery" // both well-known documents
+	EndpointJWKS          Endpoint = "jwks"
+	EndpointRegistration  Endpoint = "registration"
+	EndpointManagement    Endpoint = "management"    // RFC 7592; its URL names the client
+	EndpointAuthorization Endpoint = "authorization" // the login page included
+	EndpointToken         Endpoint = "token"
+	EndpointUserInfo      Endpoint = "userinfo"
+	EndpointRevocation    Endpoint = "revocation"
+	EndpointEndSession    Endpoint = "end_session"
+	EndpointNone          Endpoint = "none" // a request for a path that the OP does not serve
+)
+
+// Endpoints returns every endpoint of the OP, in the order of a login.
+func Endpoints() []Endpoint {
+	return []Endpoint{
+		EndpointWebFinger, EndpointDiscovery, EndpointJWKS, EndpointRegistration, EndpointManagement,
+		EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointRevocation, EndpointEndSession,
+	}
+}
+
+var _ http.Handler = (*site)(nil)

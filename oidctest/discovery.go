@@ -1,0 +1,102 @@
+package oidctest
+
+import (
+	"net/http"
+	"slices"
+)
+
+// ACRValues returns the authentication context classes that the OP can reach,
+// the one it uses unasked first.
+func ACRValues() []string {
+	return []string{"urn:mace:incommon:iap:bronze", "urn:mace:incommon:iap:silver"}
+}
+
+// discovery serves the metadata of Discovery 1.0, section 3, which is that of
+// RFC 8414 too.
+func (x *exchange) discovery() *reply {
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
+		return methodNotAllowed("GET, HEAD")
+	}
+	rep := jsonReply(http.StatusOK, x.op.metadata())
+	rep.header.Set("Cache-Control", "public, max-age=300")
+	rep.header.Set("Access-Control-Allow-Origin", "*")
+	return rep
+}
+
+// metadata is what the OP says about itself.
+func (op *OP) metadata() map[string]any {
+	m := map[string]any{
+		"issuer":                   op.Issuer,
+		"authorization_endpoint":   op.URL(EndpointAuthorization),
+		"token_endpoint":           op.URL(EndpointToken),
+		"userinfo_endpoint":        op.URL(EndpointUserInfo),
+		"jwks_uri":                 op.URL(EndpointJWKS),
+		"revocation_endpoint":      op.URL(EndpointRevocation),
+		"end_session_endpoint":     op.URL(EndpointEndSession),
+		"scopes_supported":         list("openid", "profile", "email", "address", "phone", "offline_access"),
+		"response_types_supported": list(op.responseTypes()...),
+		"response_modes_supported": list("query", "fragment", "form_post"),
+		"grant_types_supported":    list(op.grantTypes()...),
+		"acr_values_supported":     list(ACRValues()...),
+		"subject_types_supported":  list("public", "pairwise"),
+
+		"id_token_signing_alg_values_supported": list(SigningAlgs()...),
+		"userinfo_signing_alg_values_supported": list(SigningAlgs()...),
+
+		"token_endpoint_auth_methods_supported":                 list(authMethods()...),
+		"token_endpoint_auth_signing_alg_values_supported":      list(assertionAlgs()...),
+		"revocation_endpoint_auth_methods_supported":            list(authMethods()...),
+		"revocation_endpoint_auth_signing_alg_values_supported": list(assertionAlgs()...),
+
+		"display_values_supported":         list("page", "popup", "touch", "wap"),
+		"claim_types_supported":            list("normal"),
+		"claims_supported":                 list(slices.Concat([]string{"sub", "iss", "auth_time", "acr", "amr"}, standardClaims())...),
+		"claims_locales_supported":         list("en", "fr", "ja-Kana-JP", "ru", "ar"),
+		"ui_locales_supported":             list("en"),
+		"claims_parameter_supported":       true,
+		"request_parameter_supported":      false,
+		"request_uri_parameter_supported":  false,
+		"require_request_uri_registration": false,
+		"service_documentation":            op.Issuer + "/",
+		"code_challenge_methods_supported": list("S256"), // RFC 8414, section 2
+		"prompt_values_supported":          list("none", "login", "consent", "select_account"),
+	}
+	if !op.c.NoRegistration {
+		m["registration_endpoint"] = op.URL(EndpointRegistration)
+	}
+	if !op.c.NoIssParameter {
+		m["authorization_response_iss_parameter_supported"] = true // RFC 9207, section 3
+	}
+	return m
+}
+
+func (op *OP) responseTypes() []string {
+	if op.c.ImplicitRefused {
+		return []string{"code"}
+	}
+	return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
+}
+
+func (op *OP) grantTypes() []string {
+	if op.c.ImplicitRefused {
+		return []string{"authorization_code", "refresh_token"}
+	}
+	return []string{"authorization_code", "implicit", "refresh_token"}
+}
+
+// authMethods are the ways in which a client may authenticate.
+func authMethods() []string {
+	return []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"}
+}
+
+// assertionAlgs are the algorithms of client assertions.
+func assertionAlgs() []string { return SigningAlgs() }
+
+// list is a JSON array: what a free-hand edit meets when it looks into one.
+func list(s ...string) []any {
+	out := make([]any, len(s))
+	for i, v := range s {
+		out[i] = v
+	}
+	return out
+}

@@ -1,0 +1,103 @@
+package oidctest
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// maxLog is how many requests the log keeps; the oldest go first. maxLogBody
+// is how much it keeps of a body.
+const (
+	maxLog     = 4096
+	maxLogBody = 64 << 10
+)
+
+// Request is one request that the OP received, with the credentials that it
+// carried: it is meant for assertions. Its String and LogValue leave them out.
+type Request struct {
+	Time     time.Time // at the OP
+	Endpoint Endpoint
+	Method   string
+	Host     string
+	Path     string
+	Query    url.Values
+	Header   http.Header
+	Form     url.Values      // of a form in the body; nil if there was none
+	Body     []byte          // as received, its first 64 KiB
+	JSON     json.RawMessage // of a JSON body; nil if there was none
+	Auth     ClientAuth
+	Status   int // of the response; 0 while it is not finished or if it never was
+}
+
+// ClientAuth is the client authentication of a request, as it was sent;
+// whether it was right shows in the response.
+type ClientAuth struct {
+	Method    string         // client_secret_basic, client_secret_post, client_assertion or none; empty if no client was named
+	ClientID  string         // decoded
+	Secret    string         // decoded; of the first two methods
+	Assertion string         // of client_assertion
+	Claims    map[string]any // of the assertion, not verified
+}
+
+// String describes the request without its credentials.
+func (r Request) String() string {
+	return string(r.Endpoint) + ": " + r.Method + " " + r.Path
+}
+
+// LogValue describes the request without its credentials.
+func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// String names the method and the client.
+func (a ClientAuth) String() string { return a.Method + " " + a.ClientID }
+
+// GoString names the method and the client.
+func (a ClientAuth) GoString() string { return a.String() }
+
+// LogValue names the method and the client.
+func (a ClientAuth) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// Received returns every request since the start or the last [OP.ClearLog],
+// oldest first; the last 4096 of them. The browser's are among them.
+func (op *OP) Received() []Request {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	return slices.Clone(op.log)
+}
+
+// Requests returns those requests of [OP.Received] that were for an endpoint.
+func (op *OP) Requests(e Endpoint) []Request {
+	return slices.DeleteFunc(op.Received(), func(r Request) bool { return r.Endpoint != e })
+}
+
+// ClearLog forgets every request.
+func (op *OP) ClearLog() {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	op.dropped += len(op.log)
+	op.log = nil
+}
+
+// record adds a request to the log and returns what finished needs.
+func (op *OP) record(r Request) int {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if len(op.log) >= maxLog {
+		op.log = slices.Delete(op.log, 0, maxLog/8)
+		op.dropped += maxLog / 8
+	}
+	op.log = append(op.log, r)
+	return op.dropped + len(op.log) - 1
+}
+
+// finished notes the status of a recorded request.
+func (op *OP) finished(n, status int) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if i := n - op.dropped; i >= 0 && i < len(op.log) {
+		op.log[i].Status = status
+	}
+}

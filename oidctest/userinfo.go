@@ -1,0 +1,97 @@
+package oidctest
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// userInfo is the UserInfo endpoint (Core 5.3).
+func (x *exchange) userInfo() *reply {
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodPost {
+		return methodNotAllowed("GET, POST")
+	}
+	if x.query.Has("access_token") {
+		// RFC 9700, section 4.3.2: an access token must not be in a URL.
+		return bearerError(http.StatusBadRequest, "invalid_request", "the access token must not be in the query")
+	}
+	token, rep := x.bearer()
+	if rep != nil {
+		return rep
+	}
+	op := x.op
+	op.mu.Lock()
+	t, ok := op.access.get(token, x.now)
+	var u User
+	if ok {
+		u, ok = op.user(t.grant.username)
+	}
+	if ok {
+		x.client, ok = op.clients[t.grant.clientID]
+	}
+	op.mu.Unlock()
+	if !ok {
+		return bearerError(http.StatusUnauthorized, "invalid_token", "the access token is unknown, expired or revoked")
+	}
+	claims := u.released(t.scopes, t.grant.claims.UserInfo)
+	claims["sub"] = t.grant.sub
+	x.tokenUser = t.grant.sub
+
+	alg := x.client.UserInfoSignedResponseAlg
+	if alg == "" {
+		return jsonReply(http.StatusOK, claims).private()
+	}
+	// Core 5.3.2: a signed response has iss and aud.
+	claims["iss"], claims["aud"] = op.Issuer, x.client.ID
+	claims["iat"], claims["exp"] = x.now.Unix(), x.now.Add(userInfoLifetime).Unix()
+	x.editDocument(claims)
+	d, err := x.newDraft(alg, claims)
+	if err == nil {
+		d.userInfo = true
+		var s string
+		if s, err = x.seal(d); err == nil {
+			return (&reply{status: http.StatusOK, header: http.Header{"Content-Type": {"application/jwt"}}, body: []byte(s)}).private()
+		}
+	}
+	return oauthError(http.StatusInternalServerError, "server_error", err.Error())
+}
+
+const userInfoLifetime = 5 * time.Minute
+
+// bearer reads the access token from the header or from the body (RFC 6750,
+// sections 2.1 and 2.2).
+func (x *exchange) bearer() (string, *reply) {
+	header := x.r.Header.Values("Authorization")
+	var tokens []string
+	for _, h := range header {
+		scheme, token, _ := strings.Cut(h, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", bearerError(http.StatusUnauthorized, "", "")
+		}
+		tokens = append(tokens, strings.TrimSpace(token))
+	}
+	if x.r.Method == http.MethodPost {
+		tokens = append(tokens, x.form["access_token"]...)
+	}
+	switch len(tokens) {
+	case 0:
+		// RFC 6750, section 3.1: without a token no error code either.
+		return "", bearerError(http.StatusUnauthorized, "", "")
+	case 1:
+		return tokens[0], nil
+	}
+	return "", bearerError(http.StatusBadRequest, "invalid_request", "the access token was sent more than once (RFC 6750, 2)")
+}
+
+// bearerError is the answer of RFC 6750, section 3.
+func bearerError(status int, code, description string) *reply {
+	challenge := `Bearer realm="oidctest"`
+	doc := map[string]any{}
+	if code != "" {
+		challenge += `, error="` + code + `", error_description="` + description + `"`
+		doc["error"], doc["error_description"] = code, description
+	}
+	rep := jsonReply(status, doc).private()
+	rep.header.Set("WWW-Authenticate", challenge)
+	return rep
+}
