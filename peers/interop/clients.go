@@ -60,7 +60,10 @@ func (c Capabilities) GrantTypes(responseTypes []string) []string {
 func (c Capabilities) Modes(responseType string) []string {
 	modes := []string{ModeFragment}
 	if responseType == "code" {
-		modes = []string{ModeQuery, ModeFragment}
+		modes = []string{ModeQuery}
+		if c.CodeFragment {
+			modes = append(modes, ModeFragment)
+		}
 	}
 	if c.FormPost {
 		modes = append(modes, ModeFormPost)

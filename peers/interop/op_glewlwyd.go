@@ -40,6 +40,7 @@ func glewlwyd() *Peer {
 		Name: "glewlwyd",
 		Has: Capabilities{
 			ResponseTypes:  []string{"code", "id_token", "id_token token", "code id_token", "code id_token token"},
+			CodeFragment:   true,
 			FormPost:       true,
 			AuthMethods:    []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
 			Registration:   true,

@@ -16,6 +16,7 @@ func luikyv() *Peer {
 		Name: "luikyv",
 		Has: Capabilities{
 			ResponseTypes:  allResponseTypes(),
+			CodeFragment:   true,
 			FormPost:       true,
 			AuthMethods:    []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
 			Registration:   true,
@@ -40,6 +41,7 @@ func zitadel() *Peer {
 		Name: "zitadel",
 		Has: Capabilities{
 			ResponseTypes: []string{"code", "id_token", "id_token token"},
+			CodeFragment:  true,
 			FormPost:      true,
 			AuthMethods:   []string{"client_secret_basic", "none"},
 			Refresh:       Refresh{Scope: "offline_access", Issued: true, Rotates: true, OneUse: true, IDToken: true},

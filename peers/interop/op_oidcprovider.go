@@ -16,6 +16,7 @@ func oidcProvider() *Peer {
 		Name: "oidc-provider",
 		Has: Capabilities{
 			ResponseTypes:  allResponseTypes(),
+			CodeFragment:   true,
 			FormPost:       true,
 			AuthMethods:    []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
 			Registration:   true,

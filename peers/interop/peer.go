@@ -33,6 +33,8 @@ type Peer struct {
 type Capabilities struct {
 	// ResponseTypes, in the words and the order of a request.
 	ResponseTypes []string
+	// CodeFragment: the answer to the code flow can come in the fragment, too.
+	CodeFragment bool
 	// FormPost: answers can be posted (OAuth 2.0 Form Post Response Mode 1.0).
 	FormPost bool
 	// AuthMethods by which a client known beforehand can authenticate at the
