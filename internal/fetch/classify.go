@@ -26,12 +26,14 @@ func classify(err error) *Error {
 	}
 	text := err.Error()
 	switch {
-	// net/http has no types for these three; the tests hold them to it.
+	// net/http has no types for these; the tests hold it to its words.
 	case strings.Contains(text, "server response headers exceeded"),
 		strings.Contains(text, "response header list larger than advertised limit"),
 		strings.Contains(text, "1xx informational responses too large"):
 		return &Error{Kind: TooLarge, Err: err, Detail: "the header of the response is larger than the limit"}
 	case strings.Contains(text, "malformed"),
+		strings.Contains(text, "multiple Content-Length"),
+		strings.Contains(text, "connection error: "), // HTTP/2, RFC 9113, section 5.4.1
 		strings.Contains(text, "bad Content-Length"),
 		strings.Contains(text, "too many transfer encodings"),
 		strings.Contains(text, "unsupported transfer encoding"):
