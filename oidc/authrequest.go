@@ -1,0 +1,464 @@
+package oidc
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rely.example/internal/strictjson"
+)
+
+// The response modes of OAuth 2.0 Multiple Response Types section 2.1 and Form
+// Post Response Mode section 2.
+const (
+	ModeQuery    = "query"
+	ModeFragment = "fragment"
+	ModeFormPost = "form_post"
+)
+
+// AuthParams are the choices of one authentication request (Core section
+// 3.1.2.1). The zero value asks for a login by the code flow, with scope openid,
+// at the client's one redirect URI.
+type AuthParams struct {
+	// RedirectURI is one of the registered ones; empty means the first.
+	RedirectURI string
+	// Scopes are asked for beside openid, which is always sent.
+	Scopes []string
+	// ResponseType is one of the client's; empty means the first registered, or
+	// code.
+	ResponseType string
+	// ResponseMode is "query", "fragment" or "form_post"; empty means the
+	// default of the response type, which is not sent.
+	ResponseMode string
+	// Post sends the request as a form (AuthRequest.Form) rather than as a URL.
+	// A request whose URL would exceed MaxAuthURL needs it.
+	Post bool
+
+	// Prompt is any of login, consent and select_account, or none alone.
+	Prompt []string
+	// MaxAge is how long ago the user may have logged in; nil means any time.
+	// Zero demands a login now. The ID Token's auth_time is then checked.
+	MaxAge *time.Duration
+	// Display is page, popup, touch or wap; empty means the OP's choice.
+	Display string
+	// UILocales and ClaimsLocales are BCP 47 tags in order of preference.
+	UILocales     []string
+	ClaimsLocales []string
+	// LoginHint tells the OP who is about to log in.
+	LoginHint string
+	// IDTokenHint is a raw ID Token of the user who is expected.
+	IDTokenHint string
+	// ACRValues are wishes in order of preference. To demand one, ask for acr
+	// as an essential claim in Claims.
+	ACRValues []string
+	// Claims asks for single claims (Core section 5.5).
+	Claims *ClaimsRequest
+	// Resources are the resource indicators of RFC 8707.
+	Resources []string
+
+	// Extra are further parameters. One that this package sets itself is
+	// refused with ProtectedParameter.
+	Extra url.Values
+}
+
+// ClaimsRequest asks for single claims, in the UserInfo response or in the ID
+// Token. A nil *ClaimRequest asks for the claim without further wish.
+type ClaimsRequest struct {
+	UserInfo map[string]*ClaimRequest `json:"userinfo,omitempty"`
+	IDToken  map[string]*ClaimRequest `json:"id_token,omitempty"`
+}
+
+// ClaimRequest qualifies one claim (Core section 5.5.1).
+type ClaimRequest struct {
+	Essential bool  `json:"essential,omitempty"`
+	Value     any   `json:"value,omitempty"`
+	Values    []any `json:"values,omitempty"`
+}
+
+// AuthRequest is an authentication request, ready for the browser to carry, and
+// the Pending to keep until the answer comes.
+type AuthRequest struct {
+	// Pending belongs to the browser that is about to be sent to the OP, and to
+	// no other: keep it where only that browser's requests reach it.
+	Pending Pending
+
+	endpoint string
+	params   url.Values
+	post     bool
+}
+
+// URL is where to redirect the browser to: the request by GET.
+func (r *AuthRequest) URL() string {
+	sep := "?"
+	if strings.Contains(r.endpoint, "?") {
+		sep = "&"
+	}
+	return r.endpoint + sep + encode(r.params)
+}
+
+// Form is the request by POST: a form for the browser to submit to action, with
+// fields in hidden inputs.
+func (r *AuthRequest) Form() (action string, fields url.Values) {
+	return r.endpoint, maps.Clone(r.params)
+}
+
+// Post reports whether AuthParams.Post asked for the form.
+func (r *AuthRequest) Post() bool { return r.post }
+
+// Format prints where the request goes, and no parameter.
+func (r *AuthRequest) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.AuthRequest", "Endpoint", r.endpoint, "Pending", fmt.Sprint(r.Pending))
+}
+
+// LogValue is what slog logs: no parameter.
+func (r *AuthRequest) LogValue() slog.Value { return r.Pending.LogValue() }
+
+// Pending is a login under way: what Finish compares the answer with. It holds
+// secrets, so that printed, logged or marshalled to JSON it shows none; Export
+// and ImportPending carry it through a store.
+type Pending struct {
+	Issuer, ClientID, RedirectURI string
+	// State finds the Pending when the answer comes; Nonce ties the ID Token and
+	// Verifier the code to this login. Each has 256 random bits.
+	State, Nonce, Verifier string
+	ResponseType           string
+	// ResponseMode is the mode that the answer must come by.
+	ResponseMode string
+	Scopes       []string
+	// MaxAge is what AuthParams.MaxAge was.
+	MaxAge *time.Duration
+	// ACR are the values of which the ID Token's acr must be one; empty: any.
+	ACR     []string
+	Created time.Time
+}
+
+// pendingExport is the form in which a Pending is kept. Its names are short,
+// since it may travel in a cookie.
+type pendingExport struct {
+	Issuer       string    `json:"iss"`
+	ClientID     string    `json:"cid"`
+	RedirectURI  string    `json:"uri"`
+	State        string    `json:"st"`
+	Nonce        string    `json:"n"`
+	Verifier     string    `json:"v,omitempty"`
+	ResponseType string    `json:"rt"`
+	ResponseMode string    `json:"rm"`
+	Scopes       []string  `json:"sc,omitempty"`
+	MaxAge       *int64    `json:"ma,omitempty"` // in nanoseconds
+	ACR          []string  `json:"acr,omitempty"`
+	Created      time.Time `json:"t"`
+}
+
+// Export returns the Pending with its secrets, for a store that keeps them from
+// other eyes.
+func (p Pending) Export() ([]byte, error) {
+	x := pendingExport{p.Issuer, p.ClientID, p.RedirectURI, p.State, p.Nonce, p.Verifier,
+		p.ResponseType, p.ResponseMode, p.Scopes, (*int64)(p.MaxAge), p.ACR, p.Created}
+	return json.Marshal(x)
+}
+
+// ImportPending reads what Export wrote.
+func ImportPending(data []byte) (Pending, error) {
+	var x pendingExport
+	if err := strictjson.Unmarshal(data, &x); err != nil || x.State == "" || x.Issuer == "" {
+		return Pending{}, &InputError{Reason: BadParameter, Field: "pending", Detail: "it was not written by Export", Err: err}
+	}
+	return Pending{x.Issuer, x.ClientID, x.RedirectURI, x.State, x.Nonce, x.Verifier,
+		x.ResponseType, x.ResponseMode, x.Scopes, (*time.Duration)(x.MaxAge), x.ACR, x.Created}, nil
+}
+
+// Format prints what identifies the login, and no secret.
+func (p Pending) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.Pending", "Issuer", p.Issuer, "ClientID", p.ClientID, "ResponseType", p.ResponseType, "State", present(p.State))
+}
+
+// LogValue is what slog logs: no secret.
+func (p Pending) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("issuer", p.Issuer), slog.String("client_id", p.ClientID),
+		slog.String("response_type", p.ResponseType), slog.Time("created", p.Created))
+}
+
+// MarshalJSON writes the Pending without its secrets; Export keeps them.
+func (p Pending) MarshalJSON() ([]byte, error) {
+	p.State, p.Nonce, p.Verifier = maskedIfPresent(p.State), maskedIfPresent(p.Nonce), maskedIfPresent(p.Verifier)
+	return p.Export()
+}
+
+// Begin makes an authentication request. state, nonce and PKCE verifier are made
+// anew for each; the code challenge is always sent, with S256 (RFC 7636), also
+// to an OP that does not announce it.
+//
+// A Provider whose metadata is due is asked for it in passing.
+func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) {
+	c.p.freshen(ctx)
+	md := c.p.md()
+	rt, mode, err := c.chooseResponse(md, p)
+	if err != nil {
+		return nil, err
+	}
+	if p.RedirectURI == "" {
+		p.RedirectURI = c.c.Metadata.RedirectURIs[0]
+	} else if !c.registeredRedirect(p.RedirectURI) {
+		return nil, refuse("RedirectURI", "it is none of the registered ones")
+	}
+	pending := Pending{
+		Issuer:       md.Issuer,
+		ClientID:     c.c.ID,
+		RedirectURI:  p.RedirectURI,
+		State:        randomText(),
+		Nonce:        randomText(),
+		ResponseType: rt.String(),
+		ResponseMode: mode,
+		Created:      c.p.env.now(),
+	}
+	v, err := p.values()
+	if err != nil {
+		return nil, err
+	}
+	pending.Scopes = strings.Fields(v.Get("scope"))
+	switch {
+	case p.MaxAge != nil:
+		age := *p.MaxAge
+		pending.MaxAge = &age
+	case c.c.Metadata.DefaultMaxAge != nil:
+		// Registration section 2: what the OP was told to ask for is checked too.
+		age := time.Duration(min(*c.c.Metadata.DefaultMaxAge, int64(maxExpiresIn/time.Second))) * time.Second
+		pending.MaxAge = &age
+	}
+	pending.ACR = p.Claims.demandedACR()
+	v.Set("client_id", c.c.ID)
+	v.Set("response_type", rt.String())
+	v.Set("redirect_uri", p.RedirectURI)
+	v.Set("state", pending.State)
+	v.Set("nonce", pending.Nonce)
+	if mode != rt.defaultMode() {
+		v.Set("response_mode", mode)
+	}
+	if rt.code {
+		// RFC 7636 section 4.2.
+		pending.Verifier = randomText()
+		sum := sha256.Sum256([]byte(pending.Verifier))
+		v.Set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
+		v.Set("code_challenge_method", "S256")
+	}
+	if err := clash(md.AuthorizationEndpoint, v); err != nil {
+		return nil, err
+	}
+	r := &AuthRequest{Pending: pending, endpoint: md.AuthorizationEndpoint, params: v, post: p.Post}
+	if !p.Post && len(r.URL()) > MaxAuthURL {
+		return nil, &InputError{Reason: RequestTooLong, Field: "AuthParams",
+			Detail: "the URL has " + strconv.Itoa(len(r.URL())) + " bytes, at most " + strconv.Itoa(MaxAuthURL) + " travel safely; set AuthParams.Post"}
+	}
+	m := FrontMessage{Step: StepAuthorization, Mode: "GET", Endpoint: r.endpoint, Params: v}
+	if p.Post {
+		m.Mode = "POST"
+	}
+	c.p.env.trace.front(ctx, m)
+	return r, nil
+}
+
+func refuse(field, detail string) error {
+	return &InputError{Reason: BadParameter, Field: "AuthParams." + field, Detail: detail}
+}
+
+// chooseResponse picks response type and mode, and refuses what the OP does not
+// announce or what would be unsafe.
+func (c *Client) chooseResponse(md *ProviderMetadata, p AuthParams) (rt responseType, mode string, err error) {
+	s := p.ResponseType
+	if s == "" {
+		s = c.c.Metadata.responseTypes()[0]
+	}
+	if rt, err = parseResponseType(s); err != nil {
+		return rt, "", err
+	}
+	registered := c.c.Metadata.ResponseTypes
+	if len(registered) > 0 && !slices.ContainsFunc(registered, func(r string) bool { return sameWords(r, s) }) {
+		return rt, "", refuse("ResponseType", quote(s)+" is none of the registered ones")
+	}
+	if err := c.possible(md, rt); err != nil {
+		return rt, "", err
+	}
+	mode = p.ResponseMode
+	switch mode {
+	case "":
+		return rt, rt.defaultMode(), nil
+	case ModeQuery:
+		if rt.idToken || rt.token {
+			// Multiple Response Types section 5: tokens never travel in a query.
+			return rt, "", refuse("ResponseMode", "a response with a token must not come in a query")
+		}
+	case ModeFragment, ModeFormPost:
+	default:
+		return rt, "", &UnsupportedError{Feature: "response mode " + quote(mode), Detail: "expected query, fragment or form_post"}
+	}
+	if mode != rt.defaultMode() && !slices.Contains(md.ResponseModesSupported, mode) {
+		return rt, "", &UnsupportedError{Feature: "response mode " + mode, Detail: "the OP announces " + printable(strings.Join(md.ResponseModesSupported, ", "))}
+	}
+	return rt, mode, nil
+}
+
+// registeredRedirect compares exactly (Core section 3.1.2.1). For a native
+// client's loopback address the port may be any (RFC 8252 section 7.3).
+func (c *Client) registeredRedirect(uri string) bool {
+	if slices.Contains(c.c.Metadata.RedirectURIs, uri) {
+		return true
+	}
+	if c.c.Metadata.ApplicationType != "native" {
+		return false
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" || !isLoopbackName(u.Hostname()) || checkRedirectURI(uri) != "" {
+		return false
+	}
+	for _, r := range c.c.Metadata.RedirectURIs {
+		if reg, err := url.Parse(r); err == nil && reg.Scheme == "http" && reg.Hostname() == u.Hostname() &&
+			reg.EscapedPath() == u.EscapedPath() && reg.RawQuery == u.RawQuery {
+			return true
+		}
+	}
+	return false
+}
+
+// values are the parameters that the application chose.
+func (p *AuthParams) values() (url.Values, error) {
+	v := make(url.Values)
+	for k, vs := range p.Extra {
+		if protectedParams[k] {
+			return nil, &InputError{Reason: ProtectedParameter, Field: "AuthParams.Extra", Detail: k + " is set by this package or has a field of its own"}
+		}
+		if len(vs) != 1 {
+			// RFC 6749 section 3.1: a parameter must not occur twice.
+			return nil, refuse("Extra", printable(k)+" must have exactly one value")
+		}
+		v[k] = slices.Clone(vs)
+	}
+	scopes := []string{"openid"} // Core section 3.1.2.1: required
+	for _, s := range p.Scopes {
+		if !scopeToken(s) {
+			return nil, refuse("Scopes", quote(s)+" is no scope (RFC 6749 section 3.3)")
+		}
+		if !slices.Contains(scopes, s) {
+			scopes = append(scopes, s)
+		}
+	}
+	v.Set("scope", strings.Join(scopes, " "))
+	for _, s := range p.Prompt {
+		switch s {
+		case "none":
+			if len(p.Prompt) > 1 {
+				return nil, refuse("Prompt", "none stands alone (Core 3.1.2.1)")
+			}
+		case "login", "consent", "select_account", "create":
+		default:
+			return nil, refuse("Prompt", quote(s)+" is not none, login, consent, select_account or create")
+		}
+	}
+	switch p.Display {
+	case "", "page", "popup", "touch", "wap":
+	default:
+		return nil, refuse("Display", quote(p.Display)+" is not page, popup, touch or wap (Core 3.1.2.1)")
+	}
+	if p.MaxAge != nil {
+		if *p.MaxAge < 0 {
+			return nil, refuse("MaxAge", "it is negative")
+		}
+		v.Set("max_age", strconv.FormatInt(int64(*p.MaxAge/time.Second), 10))
+	}
+	for _, r := range p.Resources {
+		if u, err := url.Parse(r); err != nil || !u.IsAbs() || u.Fragment != "" {
+			return nil, refuse("Resources", quote(r)+" is no absolute URI without fragment (RFC 8707 section 2)")
+		}
+		v.Add("resource", r)
+	}
+	if p.Claims != nil {
+		b, err := json.Marshal(p.Claims)
+		if err != nil {
+			return nil, refuse("Claims", "it cannot be encoded")
+		}
+		v.Set("claims", string(b))
+	}
+	for k, s := range map[string]string{
+		"prompt":         strings.Join(p.Prompt, " "),
+		"display":        p.Display,
+		"ui_locales":     strings.Join(p.UILocales, " "),
+		"claims_locales": strings.Join(p.ClaimsLocales, " "),
+		"login_hint":     p.LoginHint,
+		"id_token_hint":  p.IDTokenHint,
+		"acr_values":     strings.Join(p.ACRValues, " "),
+	} {
+		if s != "" {
+			v.Set(k, s)
+		}
+	}
+	return v, nil
+}
+
+// protectedParams are not to be set by AuthParams.Extra: each has a field, is
+// made here, or changes how the request is read (hostile catalogue case 86).
+var protectedParams = map[string]bool{
+	"client_id": true, "response_type": true, "redirect_uri": true, "scope": true, "state": true, "nonce": true,
+	"response_mode": true, "code_challenge": true, "code_challenge_method": true, "code_verifier": true,
+	"prompt": true, "max_age": true, "display": true, "ui_locales": true, "claims_locales": true, "login_hint": true,
+	"id_token_hint": true, "acr_values": true, "claims": true, "resource": true, "request": true, "request_uri": true,
+	"client_secret": true, "client_assertion": true, "client_assertion_type": true, "dpop_jkt": true,
+}
+
+// scopeToken is RFC 6749 section 3.3.
+func scopeToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// demandedACR are the values of an essential acr claim (Core section 5.5.1.1).
+func (c *ClaimsRequest) demandedACR() []string {
+	if c == nil || c.IDToken["acr"] == nil || !c.IDToken["acr"].Essential {
+		return nil
+	}
+	var out []string
+	r := c.IDToken["acr"]
+	for _, v := range append([]any{r.Value}, r.Values...) {
+		if s, ok := v.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// clash refuses an authorization endpoint whose own query has one of our
+// parameters: the OP could read either (hostile catalogue case 87).
+func clash(endpoint string, v url.Values) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.RawQuery == "" {
+		return nil
+	}
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return &ProtocolError{Reason: BadMetadata, Step: StepAuthorization, Spec: "RFC 6749 3.1", Detail: "the authorization_endpoint's query cannot be read"}
+	}
+	for k := range q {
+		if _, ours := v[k]; ours || protectedParams[k] {
+			return &ProtocolError{Reason: BadMetadata, Step: StepAuthorization, Spec: "RFC 6749 3.1",
+				Detail: "the authorization_endpoint's query already has " + quote(k)}
+		}
+	}
+	return nil
+}
+
+// encode writes parameters in a fixed order that a person can follow, with
+// spaces as %20: some OPs do not read a plus as a space.
+func encode(v url.Values) string {
+	return strings.ReplaceAll(v.Encode(), "+", "%20")
+}

@@ -1,0 +1,368 @@
+package oidc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"rely.example/internal/fetch"
+	"rely.example/internal/jose"
+)
+
+// ClientConfig says who the client is at an OP. Registration.ClientConfig makes
+// one from a registration; by hand it needs ID, Metadata.RedirectURIs, and
+// mostly Secret.
+type ClientConfig struct {
+	// ID is the client_id.
+	ID string
+	// Secret is the client_secret; empty for a public client or one with keys.
+	Secret string
+	// SecretExpires is when Secret dies; zero means never. A dead secret is not
+	// sent: calls fail with SecretExpired.
+	SecretExpires time.Time
+
+	// Auth authenticates the client. Nil means by
+	// Metadata.TokenEndpointAuthMethod with Secret or Keys; and if that is empty
+	// too, client_secret_basic (Core section 9), or none for a client without
+	// Secret.
+	Auth ClientAuth
+
+	// Metadata is what the client is registered with. What matters for a login
+	// are RedirectURIs, ResponseTypes, and the algorithms: an ID Token is
+	// accepted under Metadata.IDTokenSignedResponseAlg alone. If that is empty it
+	// is RS256, the specified default; for an OP that does not announce RS256,
+	// the asymmetric algorithms that it announces.
+	Metadata ClientMetadata
+
+	// Keys are the client's own private keys, for assertions (use "sig") and for
+	// what the OP encrypts (use "enc").
+	Keys []Key
+
+	// TrustedAudiences are strangers that an ID Token's aud may hold beside the
+	// client (Core section 3.1.3.7 (3)). Empty means nobody.
+	TrustedAudiences []string
+
+	// LoginLifetime is how long a login may take, from Begin to Finish. Zero
+	// means DefaultLoginLifetime.
+	LoginLifetime time.Duration
+
+	// MaxIDTokenAge is how long ago an ID Token may have been issued (Core
+	// section 3.1.3.7 (10)). Zero means DefaultMaxIDTokenAge, a negative value
+	// no limit.
+	MaxIDTokenAge time.Duration
+
+	// Quirks loosen single rules for an OP that breaks them.
+	Quirks Quirks
+
+	// InsecureAllowUnsignedIDToken accepts alg none from the token endpoint,
+	// for a client whose Metadata.IDTokenSignedResponseAlg is "none" (Core
+	// section 3.1.3.7 (6)). The token is then as true as the TLS connection.
+	InsecureAllowUnsignedIDToken bool
+}
+
+// Quirks are named exceptions for OPs that depart from a specification. Each
+// loosens one rule for one client.
+type Quirks struct {
+	// RawBasicCredentials sends id and secret in client_secret_basic without
+	// form-encoding them first, for OPs that do not decode (against RFC 6749
+	// section 2.3.1). It matters if either holds other characters than letters,
+	// digits, "-", "." and "_".
+	RawBasicCredentials bool
+	// AssertionAudienceEndpoint makes the endpoint's URL, not the issuer, the
+	// audience of client assertions. Some OPs accept nothing else; an OP that
+	// relays the assertion could use it there.
+	AssertionAudienceEndpoint bool
+	// EmailVerifiedString lets the strings "true" and "false" count as booleans
+	// in email_verified and phone_number_verified (against Core section 5.1).
+	EmailVerifiedString bool
+	// AnyResponseMode accepts a response that came by another mode than asked
+	// for, for OPs that ignore response_mode.
+	AnyResponseMode bool
+}
+
+// Client is a client at one OP. It holds nothing of any user, does not change,
+// and is safe for concurrent use.
+type Client struct {
+	p    *Provider
+	c    ClientConfig
+	auth ClientAuth
+
+	idTokenAlgs  []string      // pinned: what an ID Token may be signed with
+	userInfoAlgs []string      // pinned: empty means UserInfo is plain JSON
+	hmac         *jose.HMACKey // the client secret, where an algorithm is symmetric
+	decrypt      []jose.DecryptionKey
+}
+
+// NewClient makes a client of p. What cannot work is refused here and not at the
+// first login: an *InputError for a configuration that contradicts itself, an
+// *UnsupportedError for one that the OP cannot serve.
+func NewClient(p *Provider, config ClientConfig) (*Client, error) {
+	bad := func(field, detail string) (*Client, error) {
+		return nil, &InputError{Reason: BadConfig, Field: "ClientConfig." + field, Detail: detail}
+	}
+	if p == nil {
+		return nil, &InputError{Reason: BadConfig, Field: "Provider", Detail: "it is nil"}
+	}
+	if config.ID == "" {
+		return bad("ID", "it is empty")
+	}
+	if len(config.Metadata.RedirectURIs) == 0 {
+		return bad("Metadata.RedirectURIs", "at least one is required; give those that are registered at the OP")
+	}
+	config.Metadata = config.Metadata.clone()
+	config.Keys = slices.Clone(config.Keys)
+	config.TrustedAudiences = slices.Clone(config.TrustedAudiences)
+	if err := config.Metadata.check(); err != nil {
+		return nil, err
+	}
+	c := &Client{p: p, c: config}
+	var err error
+	if c.auth, err = c.chooseAuth(); err != nil {
+		return nil, err
+	}
+	md := p.md()
+	for _, rt := range config.Metadata.responseTypes() {
+		r, _ := parseResponseType(rt)
+		if err := c.possible(md, r); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.pinAlgorithms(md); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// chooseAuth applies the default of Core section 9 and checks that the method
+// has what it needs. It never tries one method after another: a code is spent
+// by the first attempt.
+func (c *Client) chooseAuth() (ClientAuth, error) {
+	bad := func(detail string) (ClientAuth, error) {
+		return nil, &InputError{Reason: BadConfig, Field: "ClientConfig.Auth", Detail: detail}
+	}
+	if a := c.c.Auth; a != nil {
+		switch a := a.(type) {
+		case privateKeyJWT:
+			if _, err := a.key.signing(); err != nil {
+				return nil, err
+			}
+		case secretBasic:
+			if a.secret == "" {
+				return bad("client_secret_basic needs a secret")
+			}
+			a.raw = c.c.Quirks.RawBasicCredentials
+			return a, nil
+		case secretPost:
+			if a.secret == "" {
+				return bad("client_secret_post needs a secret")
+			}
+		case secretJWT:
+			if a.secret == "" {
+				return bad("client_secret_jwt needs a secret")
+			}
+		}
+		return a, nil
+	}
+	method := c.c.Metadata.TokenEndpointAuthMethod
+	if method == "" {
+		method = AuthSecretBasic
+		if c.c.Secret == "" {
+			method = AuthNone
+		}
+	}
+	if c.c.Secret == "" && strings.HasPrefix(method, "client_secret_") {
+		return bad(method + " needs ClientConfig.Secret")
+	}
+	switch method {
+	case AuthNone:
+		return NoAuth(), nil
+	case AuthSecretBasic:
+		return secretBasic{secret: secretText(c.c.Secret), raw: c.c.Quirks.RawBasicCredentials}, nil
+	case AuthSecretPost:
+		return SecretPost(c.c.Secret), nil
+	case AuthSecretJWT:
+		alg := c.c.Metadata.TokenEndpointAuthSigningAlg
+		switch alg {
+		case "", "HS256", "HS384", "HS512":
+			return SecretJWT(c.c.Secret, alg), nil
+		}
+		return bad("client_secret_jwt is not signed with " + alg)
+	case AuthPrivateKey:
+		for _, k := range c.c.Keys {
+			if k.Use == "enc" {
+				continue
+			}
+			if k.Alg == "" {
+				k.Alg = c.c.Metadata.TokenEndpointAuthSigningAlg
+			}
+			sk, err := k.signing()
+			if err != nil {
+				return nil, err
+			}
+			if alg := c.c.Metadata.TokenEndpointAuthSigningAlg; alg == "" || alg == sk.Alg {
+				return PrivateKeyJWT(k), nil
+			}
+		}
+		return bad("private_key_jwt needs a key in ClientConfig.Keys that fits token_endpoint_auth_signing_alg")
+	}
+	return nil, &UnsupportedError{Feature: "client authentication by " + quote(method), Detail: "give a ClientAuth of your own in ClientConfig.Auth"}
+}
+
+// possible says whether the OP has what the response type needs (hostile
+// catalogue case 16).
+func (c *Client) possible(md *ProviderMetadata, r responseType) error {
+	lacks := func(what string) error {
+		return &UnsupportedError{Feature: "response type " + quote(r.String()), Detail: "the OP's metadata has no " + what}
+	}
+	if md.AuthorizationEndpoint == "" {
+		return lacks("authorization_endpoint")
+	}
+	if r.code && md.TokenEndpoint == "" {
+		return lacks("token_endpoint")
+	}
+	if md.ResponseTypesSupported != nil && !md.supportsResponseType(r.String()) {
+		return &UnsupportedError{Feature: "response type " + quote(r.String()), Detail: "the OP announces " + printable(strings.Join(md.ResponseTypesSupported, ", "))}
+	}
+	return nil
+}
+
+// pinAlgorithms fixes, once, which algorithms are accepted. What the OP's
+// metadata says later changes nothing (hostile catalogue case 33).
+func (c *Client) pinAlgorithms(md *ProviderMetadata) error {
+	bad := func(field, detail string) error {
+		return &InputError{Reason: BadConfig, Field: "ClientConfig." + field, Detail: detail}
+	}
+	m := &c.c.Metadata
+	announced := md.IDTokenSigningAlgValuesSupported
+	switch alg := m.IDTokenSignedResponseAlg; {
+	case alg == "none" && !c.c.InsecureAllowUnsignedIDToken:
+		return bad("Metadata.IDTokenSignedResponseAlg", "none needs InsecureAllowUnsignedIDToken")
+	case alg == "none":
+		c.idTokenAlgs = []string{"none"}
+	case alg != "":
+		if !jose.Supported(alg) {
+			return &UnsupportedError{Feature: "ID Tokens signed with " + quote(alg), Detail: "supported are " + strings.Join(jose.Algorithms(), ", ")}
+		}
+		if len(announced) > 0 && !slices.Contains(announced, alg) {
+			return &UnsupportedError{Feature: "ID Tokens signed with " + alg, Detail: "the OP announces " + printable(strings.Join(announced, ", "))}
+		}
+		c.idTokenAlgs = []string{alg}
+	case len(announced) == 0 || slices.Contains(announced, "RS256"):
+		c.idTokenAlgs = []string{"RS256"}
+	default:
+		for _, alg := range announced {
+			if jose.Supported(alg) && !jose.Symmetric(alg) {
+				c.idTokenAlgs = append(c.idTokenAlgs, alg)
+			}
+		}
+		if len(c.idTokenAlgs) == 0 {
+			return &UnsupportedError{Feature: "ID Tokens of this OP", Detail: "it announces " + printable(strings.Join(announced, ", ")) +
+				"; if it signs with the client secret, say so in Metadata.IDTokenSignedResponseAlg"}
+		}
+	}
+	if jose.Symmetric(c.idTokenAlgs[0]) && c.c.Secret == "" {
+		return bad("Secret", c.idTokenAlgs[0]+" is verified with the client secret, which is empty (Core 10.1)")
+	}
+	if alg := m.UserInfoSignedResponseAlg; alg != "" {
+		if !jose.Supported(alg) {
+			return &UnsupportedError{Feature: "UserInfo signed with " + quote(alg), Detail: "supported are " + strings.Join(jose.Algorithms(), ", ")}
+		}
+		if jose.Symmetric(alg) && c.c.Secret == "" {
+			return bad("Secret", alg+" is verified with the client secret, which is empty (Core 10.1)")
+		}
+		c.userInfoAlgs = []string{alg}
+	}
+	if jose.Symmetric(c.idTokenAlgs[0]) || len(c.userInfoAlgs) > 0 && jose.Symmetric(c.userInfoAlgs[0]) {
+		var err error
+		if c.hmac, err = jose.NewHMACKey([]byte(c.c.Secret)); err != nil {
+			return bad("Secret", err.Error())
+		}
+	}
+	return c.pinEncryption()
+}
+
+// Provider returns the OP of the client.
+func (c *Client) Provider() *Provider { return c.p }
+
+// ID returns the client_id.
+func (c *Client) ID() string { return c.c.ID }
+
+// Metadata returns a copy of what the client is registered with.
+func (c *Client) Metadata() ClientMetadata { return c.c.Metadata.clone() }
+
+// Format prints who the client is, and no secret.
+func (c *Client) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.Client", "Issuer", c.p.Issuer(), "ID", c.c.ID, "Auth", c.auth.Method())
+}
+
+// Format prints who the client is, and no secret.
+func (c ClientConfig) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.ClientConfig", "ID", c.ID, "Secret", present(c.Secret))
+}
+
+// LogValue is what slog logs: no secret.
+func (c ClientConfig) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("client_id", c.ID), slog.String("client_secret", present(c.Secret)))
+}
+
+// MarshalJSON writes who the client is, and no secret.
+func (c ClientConfig) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"client_id":%q,"client_secret":%q}`, c.ID, maskedIfPresent(c.Secret)), nil
+}
+
+// post sends an authenticated form to an endpoint of the OP. It is sent once: a
+// code or refresh token that may have arrived is never sent again (hostile
+// catalogue cases 128 and 129).
+func (c *Client) post(ctx context.Context, step, endpoint string, form url.Values, accept ...string) (*fetch.Response, error) {
+	now := c.p.env.now()
+	if c.c.Secret != "" && !c.c.SecretExpires.IsZero() && now.After(c.c.SecretExpires) && strings.HasPrefix(c.auth.Method(), "client_secret_") {
+		return nil, &InputError{Reason: SecretExpired, Field: "ClientConfig.Secret",
+			Detail: "it was valid until " + c.c.SecretExpires.UTC().Format(time.RFC3339) + "; register again, or read the registration"}
+	}
+	r := &AuthenticatedRequest{
+		ClientID: c.c.ID,
+		Issuer:   c.p.Issuer(),
+		Endpoint: endpoint,
+		Audience: c.p.Issuer(),
+		Now:      now,
+		Form:     form,
+		Header:   make(http.Header),
+	}
+	if c.c.Quirks.AssertionAudienceEndpoint {
+		r.Audience = endpoint
+	}
+	if err := c.auth.Authenticate(ctx, r); err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := c.p.env.do(ctx, &fetch.Request{
+		Purpose: step, Method: http.MethodPost, URL: endpoint, Header: r.Header,
+		Body: []byte(r.Form.Encode()), Accept: accept, Credentialed: true,
+	})
+	if err != nil {
+		c.p.suspect()
+		return nil, err
+	}
+	if res.Status == http.StatusNotFound || res.Status == http.StatusGone {
+		c.p.suspect()
+	}
+	return res, nil
+}
+
+// clientRefused adds what to try to an error of client authentication.
+func (c *Client) clientRefused(step string, res *fetch.Response) *OPError {
+	op := c.p.env.refused(step, res)
+	if op.Code != "invalid_client" {
+		return op
+	}
+	op.Hint = "client authentication by " + c.auth.Method() + " failed: check the client_id, the secret or key, and the method that is registered"
+	if a, ok := c.auth.(secretBasic); ok && !a.raw && (url.QueryEscape(c.c.ID) != c.c.ID || url.QueryEscape(string(a.secret)) != string(a.secret)) {
+		op.Hint += "; id or secret has characters that are form-encoded, which this OP may not decode: try Quirks.RawBasicCredentials"
+	}
+	return op
+}

@@ -1,0 +1,181 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"rely.example/internal/jose"
+)
+
+// The client authentication methods of Core section 9.
+const (
+	AuthNone        = "none"
+	AuthSecretBasic = "client_secret_basic"
+	AuthSecretPost  = "client_secret_post"
+	AuthSecretJWT   = "client_secret_jwt"
+	AuthPrivateKey  = "private_key_jwt"
+)
+
+// ClientAuth proves to an endpoint who the client is. The methods of Core
+// section 9 are NoAuth, SecretBasic, SecretPost, SecretJWT and PrivateKeyJWT;
+// another one, such as an assertion that a cloud platform issues, is a type of
+// the application's own.
+//
+// Authenticate is called for every request anew, concurrently, and adds to
+// r.Form or r.Header. It must not keep r.
+type ClientAuth interface {
+	// Method is the name in token_endpoint_auth_method.
+	Method() string
+	Authenticate(ctx context.Context, r *AuthenticatedRequest) error
+}
+
+// AuthenticatedRequest is a request to the OP that is about to be sent.
+type AuthenticatedRequest struct {
+	ClientID string
+	// Issuer is the OP's issuer identifier.
+	Issuer string
+	// Endpoint is the URL that the request goes to.
+	Endpoint string
+	// Audience is who an assertion is for: the issuer, unless
+	// Quirks.AssertionAudienceEndpoint is set.
+	Audience string
+	// Now is the time by the client's clock.
+	Now time.Time
+	// Form is the body and Header the header, to be added to.
+	Form   url.Values
+	Header http.Header
+}
+
+// NoAuth is the method "none" of a public client: client_id alone.
+func NoAuth() ClientAuth { return noAuth{} }
+
+type noAuth struct{}
+
+func (noAuth) Method() string { return AuthNone }
+
+func (noAuth) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
+	r.Form.Set("client_id", r.ClientID)
+	return nil
+}
+
+// SecretBasic is the method "client_secret_basic": id and secret in the
+// Authorization header, each form-encoded first (RFC 6749 section 2.3.1).
+func SecretBasic(secret string) ClientAuth { return secretBasic{secret: secretText(secret)} }
+
+type secretBasic struct {
+	secret secretText
+	raw    bool // Quirks.RawBasicCredentials
+}
+
+func (secretBasic) Method() string { return AuthSecretBasic }
+
+func (a secretBasic) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
+	id, secret := r.ClientID, string(a.secret)
+	if !a.raw {
+		// Without it a colon, a percent sign or a plus in either part means
+		// something else to an OP that decodes, as it must.
+		id, secret = url.QueryEscape(id), url.QueryEscape(secret)
+	}
+	r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+secret)))
+	return nil
+}
+
+// SecretPost is the method "client_secret_post": id and secret in the body.
+func SecretPost(secret string) ClientAuth { return secretPost{secretText(secret)} }
+
+type secretPost struct{ secret secretText }
+
+func (secretPost) Method() string { return AuthSecretPost }
+
+func (a secretPost) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
+	r.Form.Set("client_id", r.ClientID)
+	r.Form.Set("client_secret", string(a.secret))
+	return nil
+}
+
+// SecretJWT is the method "client_secret_jwt": an assertion under the secret.
+// alg is HS256, HS384 or HS512; empty means HS256.
+func SecretJWT(secret, alg string) ClientAuth {
+	if alg == "" {
+		alg = "HS256"
+	}
+	return secretJWT{secretText(secret), alg}
+}
+
+type secretJWT struct {
+	secret secretText
+	alg    string
+}
+
+func (secretJWT) Method() string { return AuthSecretJWT }
+
+func (a secretJWT) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
+	return r.assert(jose.SigningKey{Alg: a.alg, Private: []byte(a.secret)})
+}
+
+// PrivateKeyJWT is the method "private_key_jwt": an assertion signed by a key
+// that was registered. A key that cannot sign is reported by NewClient.
+func PrivateKeyJWT(k Key) ClientAuth { return privateKeyJWT{k} }
+
+type privateKeyJWT struct{ key Key }
+
+func (privateKeyJWT) Method() string { return AuthPrivateKey }
+
+func (a privateKeyJWT) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
+	k, err := a.key.signing()
+	if err != nil {
+		return err
+	}
+	return r.assert(k)
+}
+
+// assertionLifetime is short, since an assertion is used at once: whoever copies
+// one has this long to use it.
+const assertionLifetime = 60 * time.Second
+
+// assertionType is RFC 7523 section 2.2.
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// assert adds a client assertion (Core section 9, RFC 7523 section 3). It is
+// made for every request anew, with a jti that was never used.
+func (r *AuthenticatedRequest) assert(k jose.SigningKey) error {
+	now := r.Now
+	claims, err := json.Marshal(struct {
+		Issuer   string `json:"iss"`
+		Subject  string `json:"sub"`
+		Audience string `json:"aud"`
+		ID       string `json:"jti"`
+		IssuedAt int64  `json:"iat"`
+		Expiry   int64  `json:"exp"`
+	}{r.ClientID, r.ClientID, r.Audience, randomText(), now.Unix(), now.Add(assertionLifetime).Unix()})
+	if err != nil {
+		return err
+	}
+	jwt, err := jose.Sign(k, nil, claims)
+	if err != nil {
+		return &InputError{Reason: BadConfig, Field: "ClientAuth", Detail: "the client assertion could not be signed: " + err.Error(), Err: err}
+	}
+	r.Form.Set("client_id", r.ClientID)
+	r.Form.Set("client_assertion_type", assertionType)
+	r.Form.Set("client_assertion", jwt)
+	return nil
+}
+
+// randomText is 256 bits from crypto/rand in 43 characters of base64url: enough
+// for a state, a nonce, a jti and a code verifier (RFC 7636 section 4.1).
+func randomText() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails: it ends the program instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// secretText is a string that no format prints.
+type secretText string
+
+func (s secretText) Format(f fmt.State, _ rune) { fmt.Fprint(f, present(string(s))) }

@@ -1,0 +1,254 @@
+package oidc
+
+import (
+	"encoding/json"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"rely.example/internal/strictjson"
+)
+
+// ClientMetadata is what a client tells an OP about itself, or has told it out
+// of band: Registration section 2, RFC 7591 section 2 and the logout
+// specifications. Zero values are not sent; the OP then applies the specified
+// default, which each field names.
+type ClientMetadata struct {
+	// RedirectURIs are required. Each is absolute and has no fragment.
+	RedirectURIs []string `json:"redirect_uris,omitempty"`
+	// ResponseTypes the client restricts itself to; empty means code alone.
+	ResponseTypes []string `json:"response_types,omitempty"`
+	// GrantTypes are derived from ResponseTypes if empty (Registration section 2).
+	GrantTypes []string `json:"grant_types,omitempty"`
+	// ApplicationType is "web" (the default) or "native".
+	ApplicationType string `json:"application_type,omitempty"`
+	// Contacts are e-mail addresses of the people responsible.
+	Contacts   []string `json:"contacts,omitempty"`
+	ClientName string   `json:"client_name,omitempty"`
+	LogoURI    string   `json:"logo_uri,omitempty"`
+	ClientURI  string   `json:"client_uri,omitempty"`
+	PolicyURI  string   `json:"policy_uri,omitempty"`
+	TOSURI     string   `json:"tos_uri,omitempty"`
+	// Scope is the space-separated list of scopes the client may ask for (RFC 7591).
+	Scope string `json:"scope,omitempty"`
+	// JWKSURI or JWKS publish the client's keys; not both.
+	JWKSURI string          `json:"jwks_uri,omitempty"`
+	JWKS    json.RawMessage `json:"jwks,omitempty"`
+	// SectorIdentifierURI and SubjectType ("public" or "pairwise") govern sub.
+	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
+	SubjectType         string `json:"subject_type,omitempty"`
+
+	// IDTokenSignedResponseAlg is the one algorithm of ID Tokens; empty means RS256.
+	IDTokenSignedResponseAlg    string `json:"id_token_signed_response_alg,omitempty"`
+	IDTokenEncryptedResponseAlg string `json:"id_token_encrypted_response_alg,omitempty"`
+	// IDTokenEncryptedResponseEnc defaults to A128CBC-HS256.
+	IDTokenEncryptedResponseEnc string `json:"id_token_encrypted_response_enc,omitempty"`
+	// UserInfoSignedResponseAlg empty means UserInfo is plain JSON.
+	UserInfoSignedResponseAlg    string `json:"userinfo_signed_response_alg,omitempty"`
+	UserInfoEncryptedResponseAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserInfoEncryptedResponseEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
+	RequestObjectSigningAlg      string `json:"request_object_signing_alg,omitempty"`
+	RequestObjectEncryptionAlg   string `json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc   string `json:"request_object_encryption_enc,omitempty"`
+
+	// TokenEndpointAuthMethod empty means client_secret_basic.
+	TokenEndpointAuthMethod     string `json:"token_endpoint_auth_method,omitempty"`
+	TokenEndpointAuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// DefaultMaxAge is in seconds; nil means none.
+	DefaultMaxAge    *int64   `json:"default_max_age,omitempty"`
+	RequireAuthTime  bool     `json:"require_auth_time,omitempty"`
+	DefaultACRValues []string `json:"default_acr_values,omitempty"`
+	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`
+	RequestURIs      []string `json:"request_uris,omitempty"`
+
+	PostLogoutRedirectURIs            []string `json:"post_logout_redirect_uris,omitempty"`
+	FrontchannelLogoutURI             string   `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired bool     `json:"frontchannel_logout_session_required,omitempty"`
+	BackchannelLogoutURI              string   `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired  bool     `json:"backchannel_logout_session_required,omitempty"`
+
+	SoftwareID        string `json:"software_id,omitempty"`
+	SoftwareVersion   string `json:"software_version,omitempty"`
+	SoftwareStatement string `json:"software_statement,omitempty"`
+
+	// Extra holds every other member, e.g. "client_name#fr". It is sent with
+	// the others, and holds what an answer has beside them. A member that has a
+	// field above must not be in it.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// plainMetadata has the fields without the methods.
+type plainMetadata ClientMetadata
+
+// MarshalJSON writes the fields and Extra as one object.
+func (m ClientMetadata) MarshalJSON() ([]byte, error) {
+	known, err := json.Marshal(plainMetadata(m))
+	if err != nil {
+		return nil, &InputError{Reason: BadConfig, Field: "ClientMetadata", Detail: err.Error(), Err: err}
+	}
+	if len(m.Extra) == 0 {
+		return known, nil
+	}
+	all := make(map[string]json.RawMessage)
+	if err := json.Unmarshal(known, &all); err != nil {
+		return nil, err
+	}
+	for k, v := range m.Extra {
+		if clientMetadataNames[k] {
+			return nil, &InputError{Reason: ProtectedParameter, Field: "ClientMetadata.Extra", Detail: k + " has a field of its own"}
+		}
+		if err := strictjson.Valid(v); err != nil && string(v) != "null" {
+			return nil, &InputError{Reason: BadConfig, Field: "ClientMetadata.Extra." + k, Detail: err.Error()}
+		}
+		all[k] = v
+	}
+	return json.Marshal(all)
+}
+
+// UnmarshalJSON reads one object strictly; unknown members go to Extra.
+func (m *ClientMetadata) UnmarshalJSON(data []byte) error {
+	var p plainMetadata
+	if err := strictjson.Unmarshal(data, &p); err != nil {
+		return err
+	}
+	all, err := strictjson.Object(data)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(all, func(k string, _ json.RawMessage) bool { return clientMetadataNames[k] })
+	if len(all) > 0 {
+		p.Extra = all
+	}
+	*m = ClientMetadata(p)
+	return nil
+}
+
+// clientMetadataNames are the members that have a field. It is read only.
+var clientMetadataNames = func() map[string]bool {
+	names := make(map[string]bool)
+	for n := range strings.FieldsSeq(`redirect_uris response_types grant_types application_type contacts client_name
+		logo_uri client_uri policy_uri tos_uri scope jwks_uri jwks sector_identifier_uri subject_type
+		id_token_signed_response_alg id_token_encrypted_response_alg id_token_encrypted_response_enc
+		userinfo_signed_response_alg userinfo_encrypted_response_alg userinfo_encrypted_response_enc
+		request_object_signing_alg request_object_encryption_alg request_object_encryption_enc
+		token_endpoint_auth_method token_endpoint_auth_signing_alg default_max_age require_auth_time
+		default_acr_values initiate_login_uri request_uris post_logout_redirect_uris
+		frontchannel_logout_uri frontchannel_logout_session_required backchannel_logout_uri
+		backchannel_logout_session_required software_id software_version software_statement`) {
+		names[n] = true
+	}
+	return names
+}()
+
+func (m ClientMetadata) clone() ClientMetadata {
+	for _, l := range []*[]string{&m.RedirectURIs, &m.ResponseTypes, &m.GrantTypes, &m.Contacts,
+		&m.DefaultACRValues, &m.RequestURIs, &m.PostLogoutRedirectURIs} {
+		*l = slices.Clone(*l)
+	}
+	m.JWKS = slices.Clone(m.JWKS)
+	if m.DefaultMaxAge != nil {
+		age := *m.DefaultMaxAge
+		m.DefaultMaxAge = &age
+	}
+	m.Extra = maps.Clone(m.Extra)
+	return m
+}
+
+// responseTypes are what the client may use: code, if it names none.
+func (m *ClientMetadata) responseTypes() []string {
+	if len(m.ResponseTypes) == 0 {
+		return []string{"code"}
+	}
+	return m.ResponseTypes
+}
+
+// check applies the rules of Registration section 2 that do not depend on the OP.
+func (m *ClientMetadata) check() error {
+	bad := func(field, detail string) error {
+		return &InputError{Reason: BadConfig, Field: "ClientMetadata." + field, Detail: detail}
+	}
+	for _, u := range m.RedirectURIs {
+		if detail := checkRedirectURI(u); detail != "" {
+			return bad("RedirectURIs", detail)
+		}
+	}
+	for _, rt := range m.ResponseTypes {
+		if _, err := parseResponseType(rt); err != nil {
+			return bad("ResponseTypes", err.Error())
+		}
+	}
+	if len(m.JWKS) > 0 && m.JWKSURI != "" {
+		return bad("JWKS", "jwks and jwks_uri exclude each other (Registration 2)")
+	}
+	if m.InitiateLoginURI != "" && !strings.HasPrefix(m.InitiateLoginURI, "https://") {
+		return bad("InitiateLoginURI", "it must be an https URL (Registration 2)")
+	}
+	switch m.ApplicationType {
+	case "", "web", "native":
+	default:
+		return bad("ApplicationType", `it is "web" or "native" (Registration 2)`)
+	}
+	switch m.SubjectType {
+	case "", "public", "pairwise":
+	default:
+		return bad("SubjectType", `it is "public" or "pairwise" (Core 8)`)
+	}
+	for _, p := range []struct{ field, alg, enc string }{
+		{"IDTokenEncryptedResponseEnc", m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc},
+		{"UserInfoEncryptedResponseEnc", m.UserInfoEncryptedResponseAlg, m.UserInfoEncryptedResponseEnc},
+		{"RequestObjectEncryptionEnc", m.RequestObjectEncryptionAlg, m.RequestObjectEncryptionEnc},
+	} {
+		if p.enc != "" && p.alg == "" {
+			return bad(p.field, "enc needs the alg beside it (Registration 2)")
+		}
+	}
+	if m.TokenEndpointAuthSigningAlg == "none" {
+		return bad("TokenEndpointAuthSigningAlg", "none is not allowed (Registration 2)")
+	}
+	return nil
+}
+
+func checkRedirectURI(raw string) (problem string) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || !u.IsAbs():
+		return "a redirect URI must be absolute"
+	case u.Fragment != "" || strings.Contains(raw, "#"):
+		return "a redirect URI has no fragment (RFC 6749 section 3.1.2)"
+	case u.User != nil:
+		return "a redirect URI with user information is refused"
+	}
+	switch u.Scheme {
+	case "https", "http":
+		if u.Host == "" {
+			return "a redirect URI needs a host"
+		}
+	case "javascript", "data", "file", "vbscript", "about", "blob":
+		return "a redirect URI of scheme " + u.Scheme + " is refused"
+	}
+	return ""
+}
+
+// grantTypesFor is the table of Registration section 2.
+func grantTypesFor(responseTypes []string) []string {
+	var code, implicit bool
+	for _, rt := range responseTypes {
+		for w := range strings.FieldsSeq(rt) {
+			if w == "code" {
+				code = true
+			} else {
+				implicit = true
+			}
+		}
+	}
+	var out []string
+	if code {
+		out = append(out, "authorization_code")
+	}
+	if implicit {
+		out = append(out, "implicit")
+	}
+	return out
+}

@@ -1,0 +1,199 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"rely.example/internal/fetch"
+	"rely.example/internal/strictjson"
+)
+
+// env is what Options become: read once, never changed, shared by a Provider
+// and its Clients.
+type env struct {
+	http  *fetch.Client
+	now   func() time.Time
+	skew  time.Duration
+	trace *Trace
+	opts  Options
+}
+
+func newEnv(o *Options) (*env, error) {
+	e := &env{now: time.Now, skew: DefaultClockSkew}
+	if o != nil {
+		e.opts = *o
+		e.trace = o.Trace
+		if o.Now != nil {
+			e.now = o.Now
+		}
+		switch {
+		case o.ClockSkew < 0:
+			e.skew = 0
+		case o.ClockSkew > 0:
+			e.skew = o.ClockSkew
+		}
+	}
+	timeout := e.opts.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	c := fetch.Config{
+		HTTP:                    e.opts.HTTPClient,
+		InsecureAllowHTTP:       e.opts.InsecureAllowHTTP,
+		AllowPrivate:            e.opts.AllowPrivate,
+		Timeout:                 timeout,
+		Now:                     e.opts.Now,
+		UseProxyFromEnvironment: e.opts.ProxyFromEnvironment,
+	}
+	if t := e.trace; t != nil && t.Exchange != nil {
+		c.Observe = func(ctx context.Context, x *fetch.Exchange) {
+			t.exchange(ctx, Exchange{
+				Step: x.Purpose, Method: x.Method, URL: x.URL,
+				RequestHeader: x.RequestHeader.Clone(), RequestBody: string(x.RequestBody),
+				Status: x.Status, ResponseHeader: x.ResponseHeader.Clone(), ResponseBody: string(x.ResponseBody),
+				Start: x.Start, Took: x.Took, Err: x.Err,
+			})
+		}
+	}
+	var err error
+	if e.http, err = fetch.New(c); err != nil {
+		return nil, &InputError{Reason: BadConfig, Field: "Options", Detail: err.Error(), Err: err}
+	}
+	return e, nil
+}
+
+func (e *env) checker(ctx context.Context, step string) *checker {
+	return &checker{ctx: ctx, trace: e.trace, step: step}
+}
+
+// do sends one request. The error, if any, tells whose fault it is.
+func (e *env) do(ctx context.Context, r *fetch.Request) (*fetch.Response, error) {
+	res, err := e.http.Do(ctx, r)
+	if err != nil {
+		return nil, fetchFailed(r.Purpose, err)
+	}
+	return res, nil
+}
+
+// fetchFailed sorts a failure by whose fault it is.
+func fetchFailed(step string, err error) error {
+	fe, ok := errors.AsType[*fetch.Error](err)
+	if !ok {
+		return &TransportError{Step: step, Detail: err.Error(), Err: err}
+	}
+	p := &ProtocolError{Step: step, Detail: printable(strings.TrimPrefix(fe.Error(), "fetch: "+step+": ")), Err: err}
+	switch fe.Kind {
+	case fetch.TooLarge:
+		p.Reason = ResponseTooLarge
+	case fetch.BadRedirect:
+		p.Reason = UnexpectedRedirect
+	case fetch.Insecure:
+		p.Reason = InsecureURL
+	case fetch.PrivateAddress, fetch.BadPort:
+		p.Reason = ForbiddenAddress
+	case fetch.BadURL:
+		p.Reason = BadMetadata
+	case fetch.BadMediaType:
+		p.Reason = UnexpectedMediaType
+	case fetch.BadEncoding, fetch.BadResponse, fetch.Truncated:
+		p.Reason = MalformedResponse
+	case fetch.BadRequest:
+		return &InputError{Reason: BadParameter, Field: step, Detail: p.Detail, Err: err}
+	default:
+		return &TransportError{Step: step, Detail: p.Detail, Err: err}
+	}
+	return p
+}
+
+// malformed is the error for JSON that strictjson refused.
+func malformed(step, spec string, err error) *ProtocolError {
+	return &ProtocolError{Reason: MalformedResponse, Step: step, Spec: spec, Detail: err.Error(), Err: err}
+}
+
+// errorBody is what every error response of OAuth 2.0 has (RFC 6749 section 5.2).
+type errorBody struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+	URI         string `json:"error_uri"`
+}
+
+// refused turns an HTTP response that is no success into an OPError, with the
+// code and words that the OP gave in its body or in WWW-Authenticate (RFC 6750
+// section 3). A body that cannot be read costs the words, never the error.
+func (e *env) refused(endpoint string, r *fetch.Response) *OPError {
+	op := &OPError{Endpoint: endpoint, StatusCode: r.Status, RetryAfter: retryAfter(r.Header, e.now())}
+	var body errorBody
+	if strings.HasSuffix(r.MediaType, "json") && strictjson.Unmarshal(r.Body, &body) == nil && body.Error != "" {
+		op.Code, op.Description, op.URI = body.Error, body.Description, body.URI
+		return op
+	}
+	for _, h := range r.Header.Values("WWW-Authenticate") {
+		if p := challengeParams(h); p["error"] != "" {
+			op.Code, op.Description, op.URI = p["error"], p["error_description"], p["error_uri"]
+			return op
+		}
+	}
+	return op
+}
+
+// maxRetryAfter bounds what an OP may ask us to wait.
+const maxRetryAfter = 24 * time.Hour
+
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	if v == "" {
+		return 0
+	}
+	d := time.Duration(0)
+	if secs, err := time.ParseDuration(v + "s"); err == nil {
+		d = secs
+	} else if at, err := http.ParseTime(v); err == nil {
+		d = at.Sub(now)
+	}
+	return min(max(d, 0), maxRetryAfter)
+}
+
+// challengeParams reads the auth-params of one challenge (RFC 9110 section
+// 11.6.1), in any case, quoted or not. Of several challenges in one line the
+// parameters are read together, which is enough to find error.
+func challengeParams(h string) map[string]string {
+	out := make(map[string]string)
+	_, rest, _ := strings.Cut(h, " ")
+	for rest != "" && len(out) < 32 {
+		rest = strings.TrimLeft(rest, " \t,")
+		name, after, ok := strings.Cut(rest, "=")
+		if !ok {
+			break
+		}
+		if i := strings.LastIndexAny(name, " \t,"); i >= 0 {
+			name = name[i+1:]
+		}
+		name = strings.ToLower(strings.TrimSpace(name))
+		after = strings.TrimLeft(after, " \t")
+		var value string
+		if strings.HasPrefix(after, `"`) {
+			var b strings.Builder
+			i := 1
+			for ; i < len(after) && after[i] != '"'; i++ {
+				if after[i] == '\\' && i+1 < len(after) {
+					i++
+				}
+				b.WriteByte(after[i])
+			}
+			value, rest = b.String(), after[min(i+1, len(after)):]
+		} else {
+			i := strings.IndexAny(after, ", \t")
+			if i < 0 {
+				i = len(after)
+			}
+			value, rest = after[:i], after[i:]
+		}
+		if _, dup := out[name]; !dup {
+			out[name] = value
+		}
+	}
+	return out
+}

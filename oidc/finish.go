@@ -1,0 +1,197 @@
+package oidc
+
+import (
+	"context"
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Finish turns the answer to a login into Tokens. It makes every check that the
+// response type owes, in this order: the Pending is this client's and not too
+// old; the response came by the mode that was asked for; state; the issuer of
+// the response (RFC 9207); an error of the OP; the parameters; the ID Token from
+// the browser, if there is one (Core sections 3.2.2.11 and 3.3.2.12); then the
+// code is exchanged and the ID Token from the token endpoint checked (Core
+// sections 3.1.3.7 and 3.3.3.7). Nothing is sent to the OP before the checks
+// that need nothing from it.
+//
+// An answer of the OP that it will not, such as access_denied, is an *OPError.
+//
+// A Pending must be used once. Whoever keeps it deletes it before Finish.
+func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (*Tokens, error) {
+	k := c.p.env.checker(ctx, StepAuthorization)
+	m := FrontMessage{Step: StepAuthorization, Response: true, Mode: a.mode, Endpoint: p.RedirectURI, Params: a.params}
+	c.p.env.trace.front(ctx, m)
+	rt, err := c.checkResponse(k, p, a)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tokens{SessionState: a.params.Get("session_state")}
+	var front *IDToken
+	if rt.idToken {
+		x := c.expectation(p)
+		x.state = p.State
+		x.code, x.needCodeHash = a.params.Get("code"), rt.code
+		x.accessToken, x.needTokenHash = a.params.Get("access_token"), rt.token
+		if front, err = c.verifyIDToken(ctx, a.params.Get("id_token"), x); err != nil {
+			return nil, err
+		}
+		t.IDToken = front
+	}
+	if rt.token {
+		t.AccessToken, t.TokenType = a.params.Get("access_token"), "Bearer"
+		t.Scopes = scopesOr(a.params.Get("scope"), p.Scopes)
+		if secs, err := strconv.ParseInt(a.params.Get("expires_in"), 10, 64); err == nil {
+			t.Expiry = c.expiry(time.Duration(min(max(secs, 0), int64(maxExpiresIn/time.Second))) * time.Second)
+		}
+	}
+	if !rt.code {
+		return t, nil
+	}
+	return c.exchangeCode(ctx, p, a, rt, t, front)
+}
+
+// checkResponse makes the checks that need nothing from the OP.
+func (c *Client) checkResponse(k *checker, p Pending, a AuthResponse) (responseType, error) {
+	var none responseType
+	md := c.p.md()
+	rt, err := parseResponseType(p.ResponseType)
+	if err != nil {
+		return none, err
+	}
+	if err := k.that(p.Issuer == md.Issuer && p.ClientID == c.c.ID, WrongClient, "RFC 9700 4.4.2",
+		"the login was begun with this client", p.Issuer, md.Issuer); err != nil {
+		return none, err
+	}
+	lifetime := c.c.LoginLifetime
+	if lifetime <= 0 {
+		lifetime = DefaultLoginLifetime
+	}
+	if age := c.p.env.now().Sub(p.Created); age > lifetime || age < -c.p.env.skew {
+		return none, k.tell(false, LoginExpired, "RFC 9700 4.7.1", "the login is not too old", "it was begun "+age.Round(time.Second).String()+" ago; at most "+lifetime.String())
+	}
+	// Multiple Response Types section 2.1: the mode that was asked for.
+	if err := k.that(a.mode == p.ResponseMode || c.c.Quirks.AnyResponseMode, WrongResponseMode, "Multiple Response Types 2.1",
+		"the response came by the mode asked for", p.ResponseMode, a.mode); err != nil {
+		return none, err
+	}
+	// Core section 3.1.2.7, RFC 6749 section 10.12. The values are secrets, so
+	// none is told.
+	if err := k.that(p.State != "" && subtle.ConstantTimeCompare([]byte(a.params.Get("state")), []byte(p.State)) == 1,
+		BadState, "Core 3.1.2.7", "state is the one sent", "", ""); err != nil {
+		return none, err
+	}
+	// RFC 9207 section 2.4: before anything else in the response is used, an
+	// error included.
+	if iss, has := a.params["iss"]; has {
+		if err := k.that(iss[0] == md.Issuer, BadResponseIssuer, "RFC 9207 2.4", "iss is the issuer", md.Issuer, iss[0]); err != nil {
+			return none, err
+		}
+	} else if err := k.that(!md.AuthorizationResponseIssParameterSupported, BadResponseIssuer, "RFC 9207 2.4",
+		"iss is there if the OP announces it", md.Issuer, ""); err != nil {
+		return none, err
+	}
+	if a.params.Has("error") {
+		code := a.params.Get("error")
+		if err := k.that(!a.params.Has("code") && !a.params.Has("id_token") && !a.params.Has("access_token"), UnexpectedParameter,
+			"RFC 6749 4.1.2.1", "an error comes alone", "", ""); err != nil {
+			return none, err
+		}
+		return none, &OPError{Endpoint: StepAuthorization, Code: code, Description: a.params.Get("error_description"), URI: a.params.Get("error_uri"),
+			Hint: authErrorHints[code]}
+	}
+	return rt, c.checkArtefacts(k, rt, a)
+}
+
+// authErrorHints say what to do about an error that is not the user's wish.
+var authErrorHints = map[string]string{
+	"invalid_scope":             "the OP does not grant a scope that was asked for",
+	"unauthorized_client":       "the client is not registered for this response type or grant",
+	"unsupported_response_type": "the OP does not do this response type for the client",
+	"login_required":            "the user must log in: repeat without prompt none",
+	"interaction_required":      "the user must be asked: repeat without prompt none",
+	"consent_required":          "the user must consent: repeat without prompt none",
+}
+
+// checkArtefacts asks for exactly what the response type holds (Core sections
+// 3.1.2.5, 3.2.2.5 and 3.3.2.5). An artefact that nobody asked for is not
+// ignored: it was injected, or would be believed by a later reader.
+func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) error {
+	for _, w := range []struct {
+		name string
+		owed bool
+		max  int
+	}{
+		{"code", rt.code, MaxCode},
+		{"id_token", rt.idToken, MaxAuthResponse},
+		{"access_token", rt.token, MaxAccessToken},
+	} {
+		v := a.params.Get(w.name)
+		if !w.owed {
+			if err := k.that(!a.params.Has(w.name), UnexpectedParameter, "Multiple Response Types 3", w.name+" was not asked for, and is not there", "", ""); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := k.that(v != "" && len(v) <= w.max, MissingParameter, "Core 3.1.2.5", w.name+" is there", w.name, ""); err != nil {
+			return err
+		}
+	}
+	if rt.token {
+		if err := checkAccessToken(k, a.params.Get("access_token")); err != nil {
+			return err
+		}
+		return checkTokenType(k, a.params.Get("token_type"))
+	}
+	return nil
+}
+
+// exchangeCode is the access token request (Core section 3.1.3.1, RFC 7636
+// section 4.5) and what the response owes.
+func (c *Client) exchangeCode(ctx context.Context, p Pending, a AuthResponse, rt responseType, t *Tokens, front *IDToken) (*Tokens, error) {
+	code := a.params.Get("code")
+	res, err := c.post(ctx, StepToken, c.p.md().TokenEndpoint, url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {p.RedirectURI},
+		"code_verifier": {p.Verifier},
+	}, "application/json")
+	if err != nil {
+		return nil, err
+	}
+	if res.Status != http.StatusOK {
+		return nil, c.clientRefused(StepToken, res)
+	}
+	k := c.p.env.checker(ctx, StepToken)
+	w, err := c.readTokenResponse(k, res.Body)
+	if err != nil {
+		return nil, err
+	}
+	back := c.tokens(w, res.Body, p.Scopes)
+	back.SessionState = t.SessionState
+	if w.SessionState != "" {
+		back.SessionState = w.SessionState
+	}
+	if err := k.that(w.IDToken != "", MissingIDToken, "Core 3.1.3.3", "the token response has an ID Token", "", ""); err != nil {
+		return nil, err
+	}
+	x := c.expectation(p)
+	x.state = p.State
+	x.code = code
+	x.accessToken = back.AccessToken
+	x.tokenEndpoint = true
+	if back.IDToken, err = c.verifyIDToken(ctx, w.IDToken, x); err != nil {
+		return nil, err
+	}
+	if front != nil {
+		// Core section 3.3.3.6: one user, one issuer.
+		if err := k.that(front.Subject == back.IDToken.Subject && front.Issuer == back.IDToken.Issuer, SubjectMismatch, "Core 3.3.3.6",
+			"both ID Tokens are about one user", front.Subject, back.IDToken.Subject); err != nil {
+			return nil, err
+		}
+	}
+	return back, nil
+}

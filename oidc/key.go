@@ -1,0 +1,142 @@
+package oidc
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+
+	"rely.example/internal/jose"
+)
+
+// Key is a private key of the client's own: to sign client assertions with, or
+// to decrypt what the OP encrypted for it.
+type Key struct {
+	// ID is the key's kid in the client's key set. Empty means the RFC 7638
+	// thumbprint of its public half.
+	ID string
+	// Alg is the one algorithm that the key is used with, e.g. "ES256". Empty
+	// means by the kind of key: ES256, ES384 or ES512 by the curve, EdDSA for
+	// Ed25519, RS256 for RSA.
+	Alg string
+	// Use is "sig" or "enc"; empty means "sig".
+	Use string
+	// Private is a crypto.Signer (a *ecdsa.PrivateKey, ed25519.PrivateKey,
+	// *rsa.PrivateKey, or one whose private half is in an HSM or KMS). For use
+	// "enc" it is a *rsa.PrivateKey or *ecdsa.PrivateKey.
+	Private crypto.PrivateKey
+}
+
+// ParseKey reads a private key in PEM: PKCS #8, PKCS #1 or SEC 1. ID, Alg and
+// Use of the result are empty.
+func ParseKey(data []byte) (Key, error) {
+	bad := func(detail string) (Key, error) {
+		return Key{}, &InputError{Reason: BadConfig, Field: "key", Detail: detail}
+	}
+	for {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			return bad("no PEM block with a private key")
+		}
+		var k any
+		var err error
+		switch block.Type {
+		case "PRIVATE KEY":
+			k, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+		case "RSA PRIVATE KEY":
+			k, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+		case "EC PRIVATE KEY":
+			k, err = x509.ParseECPrivateKey(block.Bytes)
+		case "ENCRYPTED PRIVATE KEY":
+			return bad("the private key is encrypted; decrypt it first")
+		default:
+			data = rest // EC PARAMETERS, a certificate
+			continue
+		}
+		if err != nil {
+			return bad("the private key cannot be parsed")
+		}
+		switch k := k.(type) {
+		case *ecdsa.PrivateKey, ed25519.PrivateKey, *rsa.PrivateKey:
+			return Key{Private: k}, nil
+		}
+		return bad(fmt.Sprintf("a private key of type %T signs no JWT", k))
+	}
+}
+
+// PublicJWKS returns the JSON key set of the keys' public halves, to register as
+// jwks or to serve at the client's jwks_uri.
+func PublicJWKS(keys ...Key) ([]byte, error) {
+	sk := make([]jose.SigningKey, len(keys))
+	for i, k := range keys {
+		var err error
+		if sk[i], err = k.signing(); err != nil {
+			return nil, err
+		}
+	}
+	set, err := jose.PublicKeySet(sk...)
+	if err != nil {
+		return nil, &InputError{Reason: BadConfig, Field: "Key", Detail: err.Error(), Err: err}
+	}
+	return set, nil
+}
+
+// signing is the key with its defaults filled in.
+func (k Key) signing() (jose.SigningKey, error) {
+	bad := func(detail string) (jose.SigningKey, error) {
+		return jose.SigningKey{}, &InputError{Reason: BadConfig, Field: "Key", Detail: detail}
+	}
+	s, ok := k.Private.(crypto.Signer)
+	if !ok {
+		return bad(fmt.Sprintf("Private is a %T, not a crypto.Signer", k.Private))
+	}
+	sk := jose.SigningKey{ID: k.ID, Alg: k.Alg, Use: k.Use, Private: s}
+	if sk.Use == "" {
+		sk.Use = "sig"
+	}
+	if sk.Alg == "" && sk.Use == "sig" {
+		switch pub := s.Public().(type) {
+		case *ecdsa.PublicKey:
+			switch pub.Curve.Params().BitSize {
+			case 256:
+				sk.Alg = "ES256"
+			case 384:
+				sk.Alg = "ES384"
+			case 521:
+				sk.Alg = "ES512"
+			}
+		case ed25519.PublicKey:
+			sk.Alg = "EdDSA"
+		case *rsa.PublicKey:
+			sk.Alg = "RS256"
+		default:
+			return bad(fmt.Sprintf("a key of type %T signs no JWT", pub))
+		}
+	}
+	if sk.ID == "" {
+		var err error
+		if sk.ID, err = jose.Thumbprint(s.Public()); err != nil {
+			return bad(err.Error())
+		}
+	}
+	return sk, nil
+}
+
+// Format prints the key's name and never the key.
+func (k Key) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.Key", "ID", k.ID, "Alg", k.Alg, "Use", k.Use)
+}
+
+// LogValue is what slog logs: the key's name and never the key.
+func (k Key) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", k.ID), slog.String("alg", k.Alg), slog.String("use", k.Use))
+}
+
+// MarshalJSON writes the key's name and never the key.
+func (k Key) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"kid":%q,"alg":%q,"use":%q}`, k.ID, k.Alg, k.Use), nil
+}

@@ -1,0 +1,184 @@
+package oidc
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// masked stands wherever a secret was.
+const masked = "[redacted]"
+
+// secretParams are the parameters and members whose value is a secret or a
+// credential: whoever holds one can act as the client or as the user.
+var secretParams = map[string]bool{
+	"access_token":              true,
+	"refresh_token":             true,
+	"id_token":                  true,
+	"id_token_hint":             true,
+	"code":                      true,
+	"code_verifier":             true,
+	"client_secret":             true,
+	"client_assertion":          true,
+	"assertion":                 true,
+	"token":                     true,
+	"registration_access_token": true,
+	"logout_token":              true,
+	"request":                   true,
+	"response":                  true,
+	"device_code":               true,
+	"user_code":                 true,
+	"auth_req_id":               true,
+	"subject_token":             true,
+	"actor_token":               true,
+	"password":                  true,
+	"state":                     true,
+	"nonce":                     true,
+}
+
+// IsSecret reports whether a parameter or JSON member of that name holds a
+// secret, and is masked in traces.
+func IsSecret(name string) bool { return secretParams[name] }
+
+// Masked returns the exchange with every secret replaced.
+func (e Exchange) Masked() Exchange {
+	e.URL = maskURL(e.URL)
+	e.RequestHeader = maskHeader(e.RequestHeader)
+	e.ResponseHeader = maskHeader(e.ResponseHeader)
+	e.RequestBody = maskBody(e.RequestBody)
+	e.ResponseBody = maskBody(e.ResponseBody)
+	return e
+}
+
+// Masked returns the message with every secret replaced.
+func (m FrontMessage) Masked() FrontMessage {
+	m.Endpoint = maskURL(m.Endpoint)
+	m.Params = maskValues(m.Params)
+	return m
+}
+
+func maskValues(v url.Values) url.Values {
+	out := make(url.Values, len(v))
+	for k, vs := range v {
+		if secretParams[k] {
+			vs = []string{masked}
+		}
+		out[k] = slices.Clone(vs)
+	}
+	return out
+}
+
+func maskURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return masked
+	}
+	if u.User != nil {
+		u.User = url.User(masked)
+	}
+	if u.RawQuery != "" {
+		q, err := url.ParseQuery(u.RawQuery)
+		if err != nil {
+			u.RawQuery = masked
+		} else {
+			u.RawQuery = maskValues(q).Encode()
+		}
+	}
+	if u.Fragment != "" {
+		u.Fragment, u.RawFragment = masked, ""
+	}
+	return u.String()
+}
+
+func maskHeader(h http.Header) http.Header {
+	out := h.Clone()
+	for _, k := range []string{"Authorization", "Proxy-Authorization"} {
+		for i, v := range out[k] {
+			scheme, _, _ := strings.Cut(v, " ")
+			out[k][i] = scheme + " " + masked
+		}
+	}
+	for _, k := range []string{"Cookie", "Set-Cookie", "Dpop"} {
+		for i := range out[k] {
+			out[k][i] = masked
+		}
+	}
+	if loc := out.Get("Location"); loc != "" {
+		out.Set("Location", maskURL(loc))
+	}
+	return out
+}
+
+// maskBody masks a JSON object, a form or a JWT; anything else stays, since it
+// is no message that could hold a secret in a known place, up to its bound.
+func maskBody(body string) string {
+	switch s := strings.TrimSpace(body); {
+	case s == "":
+		return body
+	case s[0] == '{':
+		var v any
+		if json.Unmarshal([]byte(s), &v) != nil {
+			return masked
+		}
+		out, err := json.Marshal(maskJSON(v))
+		if err != nil {
+			return masked
+		}
+		return string(out)
+	case looksLikeJWT(s):
+		return masked
+	case strings.Contains(s, "=") && !strings.ContainsAny(s, " <\n"):
+		v, err := url.ParseQuery(s)
+		if err != nil {
+			return masked
+		}
+		return maskValues(v).Encode()
+	}
+	return body
+}
+
+func maskJSON(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, m := range v {
+			if secretParams[k] {
+				v[k] = masked
+				continue
+			}
+			v[k] = maskJSON(m)
+		}
+	case []any:
+		for i := range v {
+			v[i] = maskJSON(v[i])
+		}
+	}
+	return v
+}
+
+func looksLikeJWT(s string) bool {
+	return strings.HasPrefix(s, "eyJ") && strings.Count(s, ".") >= 2
+}
+
+// redact is what a value that holds secrets prints in every format: its type
+// and the members that identify it.
+func redact(f fmt.State, typ string, pairs ...string) {
+	fmt.Fprintf(f, "%s{", typ)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if i > 0 {
+			fmt.Fprint(f, " ")
+		}
+		fmt.Fprintf(f, "%s:%s", pairs[i], printable(pairs[i+1]))
+	}
+	fmt.Fprint(f, "}")
+}
+
+// present prints a secret as nothing more than there or not.
+func present(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return masked
+}

@@ -1,0 +1,356 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"rely.example/internal/strictjson"
+)
+
+// Tokens are what a login or a refresh gave. They hold secrets, so that printed,
+// logged or marshalled to JSON they show none; Export and Client.ImportTokens
+// carry them through a store.
+type Tokens struct {
+	// IDToken is the verified ID Token: of a hybrid flow, the one from the token
+	// endpoint. After a refresh without a new one it is the old one.
+	IDToken *IDToken
+	// AccessToken is what a resource wants to see; "" for response type id_token.
+	AccessToken string
+	// TokenType says how to present AccessToken: "Bearer".
+	TokenType string
+	// RefreshToken is "" if the OP gave none.
+	RefreshToken string
+	// Expiry is when AccessToken dies; zero if the OP does not say.
+	Expiry time.Time
+	// Scopes are those granted: as the OP says, or else those asked for.
+	Scopes []string
+	// SessionState is for OpenID Connect Session Management; "" if the OP does
+	// not do it.
+	SessionState string
+	// Raw is the token response as it came, secrets included, for members that
+	// have no field; nil for tokens that came from the authorization endpoint
+	// alone.
+	Raw json.RawMessage
+}
+
+// maxExpiresIn bounds what an OP may say about a lifetime, so that no sum of
+// times overflows (hostile catalogue case 139).
+const maxExpiresIn = 10 * 365 * 24 * time.Hour
+
+// tokenWire is the token response (RFC 6749 section 5.1, Core section 3.1.3.3).
+type tokenWire struct {
+	errorBody
+	AccessToken  string          `json:"access_token"`
+	TokenType    string          `json:"token_type"`
+	ExpiresIn    json.RawMessage `json:"expires_in"`
+	RefreshToken string          `json:"refresh_token"`
+	Scope        string          `json:"scope"`
+	IDToken      string          `json:"id_token"`
+	SessionState string          `json:"session_state"`
+}
+
+// readTokenResponse reads and checks a 200 of the token endpoint.
+func (c *Client) readTokenResponse(k *checker, body []byte) (*tokenWire, error) {
+	var w tokenWire
+	if err := strictjson.Unmarshal(body, &w); err != nil {
+		return nil, k.failed(malformed(k.step, "RFC 6749 5.1", err), "the token response is JSON")
+	}
+	if w.Error != "" {
+		return nil, &OPError{Endpoint: k.step, Code: w.Error, Description: w.Description, URI: w.URI, StatusCode: http.StatusOK}
+	}
+	if err := checkAccessToken(k, w.AccessToken); err != nil {
+		return nil, err
+	}
+	if err := checkTokenType(k, w.TokenType); err != nil {
+		return nil, err
+	}
+	if err := k.that(len(w.RefreshToken) <= MaxAccessToken, BadTokenResponse, "RFC 6749 5.1", "refresh_token is of a sane size", "", ""); err != nil {
+		return nil, err
+	}
+	return &w, nil
+}
+
+// checkAccessToken admits what fits a header field (RFC 6750 section 2.1,
+// RFC 6749 appendix A.12): visible ASCII, nothing that could end a line.
+func checkAccessToken(k *checker, token string) error {
+	if err := k.that(token != "", MissingAccessToken, "RFC 6749 5.1", "access_token is there", "", ""); err != nil {
+		return err
+	}
+	ok := len(token) <= MaxAccessToken
+	for i := 0; ok && i < len(token); i++ {
+		ok = token[i] > 0x20 && token[i] < 0x7f
+	}
+	return k.that(ok, BadTokenResponse, "RFC 6750 2.1", "access_token is visible ASCII of a sane size", "", "")
+}
+
+// checkTokenType asks for a type that can be presented (RFC 6749 section 7.1); it
+// is compared without regard to case (RFC 6749 section 5.1).
+func checkTokenType(k *checker, typ string) error {
+	return k.that(strings.EqualFold(typ, "Bearer"), BadTokenType, "RFC 6749 7.1", "token_type is Bearer", "Bearer", typ)
+}
+
+// tokens is the response as a value; asked are the scopes of the request.
+func (c *Client) tokens(w *tokenWire, body []byte, asked []string) *Tokens {
+	t := &Tokens{
+		AccessToken:  w.AccessToken,
+		TokenType:    "Bearer",
+		RefreshToken: w.RefreshToken,
+		Scopes:       scopesOr(w.Scope, asked),
+		Raw:          slices.Clone(body),
+	}
+	// A lifetime that makes no sense is treated as none: the token is then used
+	// until the OP refuses it, never believed valid for ever (case 139).
+	if secs, err := strictjson.ParseSeconds(w.ExpiresIn); err == nil {
+		t.Expiry = c.expiry(min(secs.Duration(), maxExpiresIn))
+	}
+	return t
+}
+
+func (c *Client) expiry(in time.Duration) time.Time {
+	return c.p.env.now().Add(in)
+}
+
+// scopesOr reads a scope parameter; absent means what was asked for (RFC 6749
+// section 5.1).
+func scopesOr(scope string, asked []string) []string {
+	if scope == "" {
+		return slices.Clone(asked)
+	}
+	return strings.Fields(scope)
+}
+
+// Refresh gets new Tokens by the refresh token (Core section 12). t is not
+// changed. The result keeps the refresh token if the OP does not rotate it, and
+// the ID Token if no new one comes; a new one must be about the same user, for
+// the same client, of the same login (Core section 12.2).
+//
+// An *OPError with code invalid_grant means that the grant is over. Errors whose
+// Temporary method reports true say nothing about it: try again later, with the
+// same t.
+func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
+	if t == nil || t.RefreshToken == "" {
+		return nil, &InputError{Reason: NoRefreshToken, Field: "Tokens", Detail: "the OP gave none; ask for the scope offline_access, or log in again"}
+	}
+	k := c.p.env.checker(ctx, StepRefresh)
+	if t.IDToken != nil {
+		if err := k.that(t.IDToken.Issuer == c.p.Issuer(), WrongClient, "RFC 9700 4.4.2", "the tokens are of this OP", c.p.Issuer(), t.IDToken.Issuer); err != nil {
+			return nil, err
+		}
+	}
+	if c.p.md().TokenEndpoint == "" {
+		return nil, &UnsupportedError{Feature: "refresh", Detail: "the OP has no token_endpoint"}
+	}
+	res, err := c.post(ctx, StepRefresh, c.p.md().TokenEndpoint, url.Values{
+		"grant_type":    {"refresh_token"},
+		"refresh_token": {t.RefreshToken},
+	}, "application/json")
+	if err != nil {
+		return nil, err
+	}
+	if res.Status != http.StatusOK {
+		return nil, c.clientRefused(StepRefresh, res)
+	}
+	w, err := c.readTokenResponse(k, res.Body)
+	if err != nil {
+		return nil, err
+	}
+	n := c.tokens(w, res.Body, t.Scopes)
+	n.SessionState = t.SessionState
+	if n.RefreshToken == "" {
+		n.RefreshToken = t.RefreshToken // RFC 6749 section 6
+	}
+	n.IDToken = t.IDToken
+	if w.IDToken == "" {
+		return n, nil
+	}
+	n.IDToken, err = c.refreshedIDToken(ctx, k, w.IDToken, n.AccessToken, t.IDToken)
+	return n, err
+}
+
+// refreshedIDToken applies Core section 12.2.
+func (c *Client) refreshedIDToken(ctx context.Context, k *checker, raw, accessToken string, old *IDToken) (*IDToken, error) {
+	x := expectation{accessToken: accessToken, tokenEndpoint: true, anyNonce: true}
+	id, err := c.verifyIDToken(ctx, raw, x)
+	if err != nil {
+		return nil, err
+	}
+	if old == nil {
+		return id, nil
+	}
+	const spec = "Core 12.2"
+	for _, err := range []error{
+		k.that(id.Subject == old.Subject, SubjectMismatch, spec, "sub has not changed", old.Subject, id.Subject),
+		k.that(id.Issuer == old.Issuer, BadIssuer, spec, "iss has not changed", old.Issuer, id.Issuer),
+		k.that(containsAll(old.Audience, id.Audience), BadAudience, spec, "aud holds nobody new", strings.Join(old.Audience, " "), strings.Join(id.Audience, " ")),
+		k.that(id.AuthTime.IsZero() || old.AuthTime.IsZero() || id.AuthTime.Equal(old.AuthTime), BadAuthTime, spec, "auth_time has not changed",
+			timeText(old.AuthTime), timeText(id.AuthTime)),
+		k.that(id.Nonce == "" || id.Nonce == old.Nonce, BadNonce, spec, "nonce, if any, is the login's", "", ""),
+		k.that(id.AZP == old.AZP || id.AZP == "" || old.AZP == "", BadAuthorizedParty, spec, "azp has not changed", old.AZP, id.AZP),
+	} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return id, nil
+}
+
+func containsAll(set, of []string) bool {
+	for _, s := range of {
+		if !slices.Contains(set, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// Revoke tells the OP that a token is no longer needed (RFC 7009). hint is
+// "access_token", "refresh_token", or "" for no hint. A token that the OP does
+// not know is no error (RFC 7009 section 2.2).
+func (c *Client) Revoke(ctx context.Context, token, hint string) error {
+	endpoint := c.p.md().RevocationEndpoint
+	if endpoint == "" {
+		return &UnsupportedError{Feature: "revocation", Detail: "the OP has no revocation_endpoint"}
+	}
+	if token == "" {
+		return &InputError{Reason: BadParameter, Field: "token", Detail: "it is empty"}
+	}
+	form := url.Values{"token": {token}}
+	switch hint {
+	case "":
+	case "access_token", "refresh_token":
+		form.Set("token_type_hint", hint)
+	default:
+		return &InputError{Reason: BadParameter, Field: "hint", Detail: quote(hint) + " is neither access_token nor refresh_token"}
+	}
+	res, err := c.post(ctx, StepRevocation, endpoint, form)
+	if err != nil {
+		return err
+	}
+	if res.Status != http.StatusOK && res.Status != http.StatusNoContent {
+		return c.clientRefused(StepRevocation, res)
+	}
+	return nil
+}
+
+// RevokeTokens revokes the refresh token, which at most OPs ends the grant, and
+// then the access token. It tries both, and returns the first error.
+func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) error {
+	var first error
+	if t.RefreshToken != "" {
+		first = c.Revoke(ctx, t.RefreshToken, "refresh_token")
+	}
+	if t.AccessToken != "" {
+		if err := c.Revoke(ctx, t.AccessToken, "access_token"); first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Authorize presents the access token in a request to a resource (RFC 6750
+// section 2.1). The caller sees to it that the request goes to a resource that
+// the token is for, over https.
+func (t *Tokens) Authorize(r *http.Request) error {
+	if t == nil || t.AccessToken == "" {
+		return &InputError{Reason: NoAccessToken, Field: "Tokens", Detail: "the response type gave none"}
+	}
+	if !strings.EqualFold(t.TokenType, "Bearer") {
+		return &UnsupportedError{Feature: "token type " + quote(t.TokenType), Detail: "expected Bearer"}
+	}
+	r.Header.Set("Authorization", "Bearer "+t.AccessToken)
+	return nil
+}
+
+// Valid reports whether the access token lives at least until now plus margin,
+// as far as the OP told.
+func (t *Tokens) Valid(now time.Time, margin time.Duration) bool {
+	return t.AccessToken != "" && (t.Expiry.IsZero() || now.Add(margin).Before(t.Expiry))
+}
+
+// tokensExport is the form in which Tokens are kept. Raw is left out: what it
+// has more is read at once or not at all.
+type tokensExport struct {
+	IDToken      string          `json:"id,omitempty"`
+	Claims       json.RawMessage `json:"claims,omitempty"`
+	Alg          string          `json:"alg,omitempty"`
+	AccessToken  string          `json:"at,omitempty"`
+	TokenType    string          `json:"typ,omitempty"`
+	RefreshToken string          `json:"rt,omitempty"`
+	Expiry       time.Time       `json:"exp,omitzero"`
+	Scopes       []string        `json:"sc,omitempty"`
+	SessionState string          `json:"ss,omitempty"`
+}
+
+// Export returns the tokens with their secrets, for a store that keeps them from
+// other eyes. Raw is not kept.
+func (t *Tokens) Export() ([]byte, error) {
+	x := tokensExport{AccessToken: t.AccessToken, TokenType: t.TokenType, RefreshToken: t.RefreshToken,
+		Expiry: t.Expiry, Scopes: t.Scopes, SessionState: t.SessionState}
+	if id := t.IDToken; id != nil {
+		x.IDToken, x.Claims, x.Alg = id.raw, id.claims, id.alg
+	}
+	return json.Marshal(x)
+}
+
+// ImportTokens reads what Export wrote. The ID Token in it was verified before
+// it was exported and is not verified again: its time may be over, and its key
+// gone. So data must come from where nobody else can write.
+func (c *Client) ImportTokens(data []byte) (*Tokens, error) {
+	bad := func(detail string, err error) error {
+		return &InputError{Reason: BadParameter, Field: "tokens", Detail: detail, Err: err}
+	}
+	var x tokensExport
+	if err := strictjson.Unmarshal(data, &x); err != nil {
+		return nil, bad("they were not written by Export", err)
+	}
+	t := &Tokens{AccessToken: x.AccessToken, TokenType: x.TokenType, RefreshToken: x.RefreshToken,
+		Expiry: x.Expiry, Scopes: x.Scopes, SessionState: x.SessionState}
+	if x.IDToken != "" {
+		id, err := newIDToken(x.IDToken, x.Alg, x.Claims)
+		if err != nil {
+			return nil, bad("the ID Token in them cannot be read", err)
+		}
+		if id.Issuer != c.p.Issuer() || !slices.Contains(id.Audience, c.c.ID) {
+			return nil, bad("they belong to another issuer or client", nil)
+		}
+		id.quirks = c.c.Quirks
+		t.IDToken = id
+	}
+	return t, nil
+}
+
+// Format prints what identifies the tokens, and no secret.
+func (t Tokens) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.Tokens", "IDToken", fmt.Sprint(t.IDToken), "AccessToken", present(t.AccessToken),
+		"RefreshToken", present(t.RefreshToken), "Expiry", timeText(t.Expiry))
+}
+
+// LogValue is what slog logs: no secret.
+func (t Tokens) LogValue() slog.Value {
+	return slog.GroupValue(slog.Any("id_token", t.IDToken), slog.String("access_token", present(t.AccessToken)),
+		slog.String("refresh_token", present(t.RefreshToken)), slog.Time("expiry", t.Expiry))
+}
+
+// MarshalJSON writes the tokens without their secrets; Export keeps them.
+func (t Tokens) MarshalJSON() ([]byte, error) {
+	x := tokensExport{AccessToken: maskedIfPresent(t.AccessToken), TokenType: t.TokenType,
+		RefreshToken: maskedIfPresent(t.RefreshToken), Expiry: t.Expiry, Scopes: t.Scopes}
+	if t.IDToken != nil {
+		x.IDToken = masked
+	}
+	return json.Marshal(x)
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,168 @@
+package oidc
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Trace sees what a Provider and its Clients do: every exchange with the OP,
+// every message that the browser carries, and every check, passed or failed.
+// Any hook may be nil. Hooks are called synchronously, from whichever goroutine
+// is at work, and must not block.
+//
+// Secrets are masked before a hook sees them, unless InsecureUnmasked is set.
+type Trace struct {
+	// Exchange is called after each HTTP exchange with the OP.
+	Exchange func(ctx context.Context, e Exchange)
+	// Front is called for each message that the browser carries.
+	Front func(ctx context.Context, m FrontMessage)
+	// Check is called for each rule that was checked.
+	Check func(ctx context.Context, c Check)
+
+	// InsecureUnmasked hands secrets, codes and tokens to the hooks as they
+	// are. It is for a developer's own eyes.
+	InsecureUnmasked bool
+}
+
+// The purposes of an Exchange, which are also the Steps of errors.
+const (
+	StepWebFinger     = "WebFinger"
+	StepDiscovery     = "discovery"
+	StepKeys          = "keys"
+	StepRegistration  = "registration"
+	StepAuthorization = "authorization"
+	StepToken         = "token"
+	StepIDToken       = "ID Token"
+	StepUserInfo      = "UserInfo"
+	StepRefresh       = "refresh"
+	StepRevocation    = "revocation"
+)
+
+// Exchange is one HTTP request to an OP and what came of it.
+type Exchange struct {
+	// Step is the purpose, one of the Step constants.
+	Step           string
+	Method, URL    string
+	RequestHeader  http.Header
+	RequestBody    string
+	Status         int // 0: no response
+	ResponseHeader http.Header
+	ResponseBody   string
+	Start          time.Time
+	Took           time.Duration
+	Err            error
+}
+
+// FrontMessage is a message between RP and OP that the browser carries.
+type FrontMessage struct {
+	// Step is StepAuthorization.
+	Step string
+	// Response is false for a request to the OP and true for its answer.
+	Response bool
+	// Mode is the way it travels: "GET", "POST", "query", "fragment" or "form_post".
+	Mode string
+	// Endpoint is where it goes.
+	Endpoint string
+	Params   url.Values
+}
+
+// Check is one rule that was checked.
+type Check struct {
+	// Step is the message that was checked, e.g. StepIDToken.
+	Step string
+	// Title says the rule in a few words, e.g. "iss is the issuer".
+	Title string
+	// Spec is the section that asks for it.
+	Spec string
+	// Reason is what a failure is called.
+	Reason Reason
+	// Passed is the outcome.
+	Passed bool
+	// Detail tells what was expected and what came; without secrets.
+	Detail string
+}
+
+func (t *Trace) exchange(ctx context.Context, e Exchange) {
+	if t == nil || t.Exchange == nil {
+		return
+	}
+	if !t.InsecureUnmasked {
+		e = e.Masked()
+	}
+	t.Exchange(ctx, e)
+}
+
+func (t *Trace) front(ctx context.Context, m FrontMessage) {
+	if t == nil || t.Front == nil {
+		return
+	}
+	if !t.InsecureUnmasked {
+		m = m.Masked()
+	}
+	t.Front(ctx, m)
+}
+
+// checker runs the checks of one message. The zero value checks and tells nobody.
+type checker struct {
+	ctx   context.Context
+	trace *Trace
+	step  string
+	// report, if not nil, takes every check, and makes a failure no reason to
+	// stop: the message is being explained, not accepted.
+	report *[]Check
+}
+
+// that records one check. It returns nil if it passed, or else the error to
+// give up with. Strings for the detail are built only where somebody sees them,
+// so the caller passes them plain.
+func (c *checker) that(passed bool, r Reason, spec, title, want, got string) error {
+	if passed && c.report == nil && (c.trace == nil || c.trace.Check == nil) {
+		return nil
+	}
+	return c.tell(passed, r, spec, title, detail(want, got))
+}
+
+func (c *checker) tell(passed bool, r Reason, spec, title, detail string) error {
+	k := Check{Step: c.step, Title: title, Spec: spec, Reason: r, Passed: passed, Detail: detail}
+	if c.report != nil {
+		*c.report = append(*c.report, k)
+		return nil
+	}
+	if c.trace != nil && c.trace.Check != nil {
+		c.trace.Check(c.ctx, k)
+	}
+	if passed {
+		return nil
+	}
+	return &ProtocolError{Reason: r, Step: c.step, Spec: spec, Detail: detail}
+}
+
+// failed records that err came up and returns it.
+func (c *checker) failed(err *ProtocolError, title string) error {
+	if err.Step == "" {
+		err.Step = c.step
+	}
+	k := Check{Step: err.Step, Title: title, Spec: err.Spec, Reason: err.Reason, Detail: err.Detail}
+	if c.report != nil {
+		*c.report = append(*c.report, k)
+		return nil
+	}
+	if c.trace != nil && c.trace.Check != nil {
+		c.trace.Check(c.ctx, k)
+	}
+	return err
+}
+
+func detail(want, got string) string {
+	switch {
+	case want == "" && got == "":
+		return ""
+	case got == "":
+		return "expected " + quote(want) + ", got none"
+	case want == "":
+		return "got " + quote(got)
+	}
+	return "expected " + quote(want) + ", got " + quote(got)
+}

@@ -1,0 +1,169 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"rely.example/internal/fetch"
+	"rely.example/internal/strictjson"
+)
+
+// UserInfo is the answer of the UserInfo endpoint (Core section 5.3), about the
+// same user as the ID Token.
+type UserInfo struct {
+	StandardClaims
+	// Malformed names the standard claims that came with a wrong JSON type.
+	Malformed []string
+	// Signed reports whether the answer was a JWT under the OP's signature.
+	Signed bool
+
+	claims json.RawMessage
+}
+
+// Claims decodes all claims into v, a pointer to a struct or map, strictly.
+func (u *UserInfo) Claims(v any) error { return strictjson.Unmarshal(u.claims, v) }
+
+// Raw returns the claims as JSON, as they came (of a signed answer: the payload).
+func (u *UserInfo) Raw() json.RawMessage { return slices.Clone(u.claims) }
+
+// Format prints who it is about, and none of the personal data.
+func (u UserInfo) Format(f fmt.State, _ rune) { redact(f, "oidc.UserInfo", "Subject", u.Subject) }
+
+// LogValue is what slog logs: none of the personal data.
+func (u UserInfo) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("sub", printable(u.Subject)))
+}
+
+// UserInfo asks for claims about the user of t (Core section 5.3), with the
+// access token in the Authorization header. The answer's sub must be the ID
+// Token's (Core section 5.3.4), or it is refused with SubjectMismatch.
+//
+// It is JSON, or a JWT under ClientMetadata.UserInfoSignedResponseAlg if that was
+// registered: what was agreed is demanded.
+func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
+	endpoint := c.p.md().UserInfoEndpoint
+	if endpoint == "" {
+		return nil, &UnsupportedError{Feature: "UserInfo", Detail: "the OP has no userinfo_endpoint"}
+	}
+	if t == nil || t.AccessToken == "" {
+		return nil, &InputError{Reason: NoAccessToken, Field: "Tokens", Detail: "response type id_token gives none; the claims are in the ID Token"}
+	}
+	if t.IDToken == nil || t.IDToken.Issuer != c.p.Issuer() {
+		return nil, &InputError{Reason: BadParameter, Field: "Tokens.IDToken", Detail: "without an ID Token of this OP there is no sub to compare with"}
+	}
+	req := &fetch.Request{Purpose: StepUserInfo, URL: endpoint, Header: make(http.Header), Credentialed: true,
+		Accept: []string{"application/json", "application/jwt"}}
+	r := &http.Request{Header: req.Header}
+	if err := t.Authorize(r); err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	if c.userInfoIsJWT() {
+		req.Header.Set("Accept", "application/jwt")
+	}
+	res, err := c.p.env.do(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if res.Status != http.StatusOK {
+		return nil, c.p.env.refused(StepUserInfo, res)
+	}
+	return c.readUserInfo(ctx, res, t.IDToken.Subject)
+}
+
+func (c *Client) userInfoIsJWT() bool {
+	return len(c.userInfoAlgs) > 0 || c.c.Metadata.UserInfoEncryptedResponseAlg != ""
+}
+
+func (c *Client) readUserInfo(ctx context.Context, res *fetch.Response, subject string) (*UserInfo, error) {
+	k := c.p.env.checker(ctx, StepUserInfo)
+	u := &UserInfo{claims: res.Body}
+	// Core section 5.3.2: the media type tells which it is, and it must be what
+	// was agreed, so that no one can take the signature away (case 235).
+	want := "application/json"
+	if c.userInfoIsJWT() {
+		want = "application/jwt"
+	}
+	if err := k.that(res.MediaType == want, UnexpectedMediaType, "Core 5.3.2", "UserInfo is of the kind that is registered", want, res.MediaType); err != nil {
+		return nil, err
+	}
+	if want == "application/jwt" {
+		var err error
+		if u.claims, u.Signed, err = c.openUserInfo(ctx, k, strings.TrimSpace(string(res.Body))); err != nil {
+			return nil, err
+		}
+	}
+	var w struct {
+		errorBody
+		Subject *string `json:"sub"`
+	}
+	if err := strictjson.Unmarshal(u.claims, &w); err != nil {
+		return nil, k.failed(malformed(StepUserInfo, "Core 5.3.2", err), "UserInfo is a JSON object")
+	}
+	if w.Error != "" && w.Subject == nil {
+		return nil, &OPError{Endpoint: StepUserInfo, Code: w.Error, Description: w.Description, URI: w.URI, StatusCode: res.Status}
+	}
+	if err := k.that(w.Subject != nil && *w.Subject == subject, SubjectMismatch, "Core 5.3.4", "sub is the ID Token's", subject, deref(w.Subject)); err != nil {
+		return nil, err
+	}
+	u.StandardClaims, u.Malformed = standardClaims(u.claims, c.c.Quirks)
+	return u, nil
+}
+
+// openUserInfo verifies a signed answer. iss and aud should be there (Core
+// section 5.3.2), and must be right if they are; so must the times.
+func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (claims json.RawMessage, signed bool, err error) {
+	m := &c.c.Metadata
+	if m.UserInfoEncryptedResponseAlg != "" {
+		if raw, err = c.decryptIfAgreed(k, raw, m.UserInfoEncryptedResponseAlg, m.UserInfoEncryptedResponseEnc); err != nil {
+			return nil, false, err
+		}
+		if len(c.userInfoAlgs) == 0 {
+			// Encrypted only, which Core section 5.3.2 permits: the bytes came
+			// over TLS, as plain JSON would.
+			return json.RawMessage(raw), false, nil
+		}
+	}
+	v, err := c.verifySignature(ctx, k, raw, c.userInfoAlgs)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := checkType(k, v.Header.Type); err != nil {
+		return nil, false, err
+	}
+	var w idClaims
+	if err := strictjson.Unmarshal(v.Payload, &w); err != nil {
+		return nil, false, k.failed(badPayload(err), "the claims are JSON of the right types")
+	}
+	md, now, skew := c.p.md(), c.p.env.now(), c.p.env.skew
+	if w.Issuer != nil {
+		if err := k.that(*w.Issuer == md.Issuer, BadIssuer, "Core 5.3.2", "iss is the issuer", md.Issuer, *w.Issuer); err != nil {
+			return nil, false, err
+		}
+	}
+	if w.Audience != nil {
+		if err := k.that(slices.Contains(w.Audience, c.c.ID), BadAudience, "Core 5.3.2", "aud holds the client", c.c.ID, strings.Join(w.Audience, " ")); err != nil {
+			return nil, false, err
+		}
+	}
+	for _, at := range []struct {
+		title  string
+		reason Reason
+		t      time.Time
+		ok     bool
+	}{
+		{"exp is not past", TokenExpired, seconds(w.Expiry), w.Expiry == nil || now.Sub(seconds(w.Expiry)) <= skew},
+		{"nbf is not in the future", TokenNotYetValid, seconds(w.NotBefore), w.NotBefore == nil || seconds(w.NotBefore).Sub(now) <= skew},
+	} {
+		if err := k.tellIf(at.ok, at.reason, "RFC 7519 4.1", at.title, "it is ", at.t, now); err != nil {
+			return nil, false, err
+		}
+	}
+	return v.Payload, true, nil
+}
