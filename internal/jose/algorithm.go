@@ -106,9 +106,8 @@ func (a algorithm) digest(input []byte, buf *[sha512.Size]byte) []byte {
 // verifyRSA, verifyECDSA and verifyEd25519 report whether signature is that of
 // input by the key.
 
-func (a algorithm) verifyRSA(key *rsa.PublicKey, input, signature []byte) bool {
-	var buf [sha512.Size]byte
-	digest := a.digest(input, &buf)
+func (a algorithm) verifyRSA(key *rsa.PublicKey, input, signature []byte, w *workspace) bool {
+	digest := a.digest(input, &w.digest)
 	if a.family == rsaPSS {
 		// "The size of the salt value is the same size as the hash function
 		// output", RFC 7518 section 3.5: other lengths are refused.
@@ -118,20 +117,31 @@ func (a algorithm) verifyRSA(key *rsa.PublicKey, input, signature []byte) bool {
 	return rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
 }
 
-func (a algorithm) verifyECDSA(key *ecdsa.PublicKey, input, signature []byte) bool {
+func (a algorithm) verifyECDSA(key *ecdsa.PublicKey, input, signature []byte, w *workspace) bool {
 	size := (a.bits + 7) / 8
 	if len(signature) != 2*size {
 		return false // RFC 7518 section 3.4: exactly R || S, each of the curve's size
 	}
-	var digestBuf [sha512.Size]byte
-	var derBuf [maxDER]byte
-	der := appendDER(derBuf[:0], signature[:size], signature[size:])
-	return ecdsa.VerifyASN1(key, a.digest(input, &digestBuf), der)
+	der := appendDER(w.der[:0], signature[:size], signature[size:])
+	return ecdsa.VerifyASN1(key, a.digest(input, &w.digest), der)
 }
 
 func verifyEd25519(key ed25519.PublicKey, input, signature []byte) bool {
 	return len(key) == ed25519.PublicKeySize && ed25519.Verify(key, input, signature)
 }
+
+// workspace is the memory that one verification needs and nothing of it outlives.
+// The cryptography lets its arguments escape, so on the stack it would be
+// allocated every time.
+type workspace struct {
+	input     []byte
+	signature [maxSignature]byte
+	digest    [sha512.Size]byte
+	der       [maxDER]byte
+}
+
+// maxKeptInput is the largest input buffer kept for reuse, in bytes.
+const maxKeptInput = 8 << 10
 
 // maxDER is the length of the longest signature appendDER makes, of two P-521
 // integers: a sequence header of three bytes, and twice two bytes and 66 (the

@@ -219,7 +219,7 @@ func (k DecryptionKey) opener(h Header) any {
 			return p
 		}
 	case *ecdsa.PrivateKey:
-		if strings.HasPrefix(h.Alg, "ECDH-ES") && p != nil && p.Curve != nil && p.D != nil {
+		if strings.HasPrefix(h.Alg, "ECDH-ES") && p != nil && p.Curve != nil {
 			return p
 		}
 	case crypto.Decrypter:

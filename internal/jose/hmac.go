@@ -107,9 +107,6 @@ type mac struct {
 	sum   []byte
 }
 
-// maxPooledInput is the largest input buffer kept for reuse, in bytes.
-const maxPooledInput = 8 << 10
-
 func (k *HMACKey) verify(a algorithm, input string, signature []byte) bool {
 	m := k.borrow(a)
 	m.input = append(m.input[:0], input...)
@@ -130,7 +127,7 @@ func (k *HMACKey) borrow(a algorithm) *mac {
 
 func (k *HMACKey) giveBack(a algorithm, m *mac) {
 	m.hash.Reset()
-	if cap(m.input) <= maxPooledInput {
+	if cap(m.input) <= maxKeptInput {
 		k.pool(a).Put(m)
 	}
 }

@@ -1,7 +1,6 @@
 package jose
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -77,12 +76,12 @@ func (k *key) fits(alg string, a algorithm) bool {
 	return false // an HMAC never has its key in a public set
 }
 
-func (k *key) verify(a algorithm, input, signature []byte) bool {
+func (k *key) verify(a algorithm, input, signature []byte, w *workspace) bool {
 	switch {
 	case k.rsa != nil:
-		return a.verifyRSA(k.rsa, input, signature)
+		return a.verifyRSA(k.rsa, input, signature, w)
 	case k.ec != nil:
-		return a.verifyECDSA(k.ec, input, signature)
+		return a.verifyECDSA(k.ec, input, signature, w)
 	default:
 		return verifyEd25519(k.ed, input, signature)
 	}
@@ -302,16 +301,4 @@ func bounded(s *string) string {
 		return ""
 	}
 	return (*s)[:min(len(*s), MaxKeyID)]
-}
-
-// publicKey returns what k verifies with, as the standard library names it.
-func (k *key) publicKey() crypto.PublicKey {
-	switch {
-	case k.rsa != nil:
-		return k.rsa
-	case k.ec != nil:
-		return k.ec
-	default:
-		return k.ed
-	}
 }

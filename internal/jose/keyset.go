@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"rely.example/internal/strictjson"
@@ -17,6 +18,7 @@ type KeySet struct {
 	keys    []*key
 	skipped []SkippedKey
 	headers headerCache
+	spaces  sync.Pool // of *workspace
 }
 
 // ParseKeySet reads a JWK Set. A key that cannot be used, or must not be, is
@@ -108,14 +110,15 @@ func (s *KeySet) verify(token string, algs []string) (*Verified, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	var signatureBuf [maxSignature]byte
-	signature, err := decodeSignature(&signatureBuf, c.signature)
+	w := s.borrow()
+	defer s.giveBack(w)
+	signature, err := decodeSignature(&w.signature, c.signature)
 	if err != nil {
 		return nil, err
 	}
-	input := []byte(c.input)
+	w.input = append(w.input[:0], c.input...)
 	for _, k := range choice.keys {
-		if k.verify(choice.alg, input, signature) {
+		if k.verify(choice.alg, w.input, signature, w) {
 			if !known {
 				s.headers.add(choice)
 			}
@@ -123,6 +126,19 @@ func (s *KeySet) verify(token string, algs []string) (*Verified, *Error) {
 		}
 	}
 	return nil, choice.rejected()
+}
+
+func (s *KeySet) borrow() *workspace {
+	if w, ok := s.spaces.Get().(*workspace); ok {
+		return w
+	}
+	return &workspace{}
+}
+
+func (s *KeySet) giveBack(w *workspace) {
+	if cap(w.input) <= maxKeptInput {
+		s.spaces.Put(w)
+	}
 }
 
 // choice is what a header decides: the algorithm, and the keys to try.
