@@ -33,6 +33,12 @@ func ParseSeconds(number []byte) (Seconds, error) {
 	if len(number) == 0 || number[0] != '-' && (number[0] < '0' || number[0] > '9') {
 		return Seconds{}, &Error{Kind: WrongType, Detail: "expected a number of seconds"}
 	}
+	if len(number) <= len("253402300799") && (number[0] != '0' || len(number) == 1) && allDigits(number) {
+		if whole := decimal(number); whole <= maxSeconds {
+			return Seconds{whole: whole}, nil // the usual spelling
+		}
+		return Seconds{}, outOfRange()
+	}
 	if len(number) > maxNumber {
 		return Seconds{}, &Error{Kind: OutOfRange, Detail: "number of seconds with more than 64 characters"}
 	}
@@ -122,8 +128,17 @@ func outOfRange() *Error {
 	return &Error{Kind: OutOfRange, Detail: "a time after the year 9999"}
 }
 
+func allDigits(text []byte) bool {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
 // decimal reads at most 12 digits; the callers cut the text to that length.
-func decimal(digits string) (n int64) {
+func decimal[T string | []byte](digits T) (n int64) {
 	for i := range len(digits) {
 		n = n*10 + int64(digits[i]-'0')
 	}
