@@ -37,7 +37,8 @@ type AuthParams struct {
 	// code.
 	ResponseType string
 	// ResponseMode is "query", "fragment" or "form_post"; empty means the
-	// default of the response type, which is not sent.
+	// default of the response type, which is not sent. The default itself is
+	// sent where it is named: some OPs have another one.
 	ResponseMode string
 	// Post sends the request as a form (AuthRequest.Form) rather than as a URL.
 	// A request whose URL would exceed MaxAuthURL needs it.
@@ -240,7 +241,7 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) 
 	v.Set("redirect_uri", p.RedirectURI)
 	v.Set("state", pending.State)
 	v.Set("nonce", pending.Nonce)
-	if mode != rt.defaultMode() {
+	if p.ResponseMode != "" {
 		v.Set("response_mode", mode)
 	}
 	if rt.code {

@@ -83,6 +83,10 @@ type Quirks struct {
 	// AnyResponseMode accepts a response that came by another mode than asked
 	// for, for OPs that ignore response_mode.
 	AnyResponseMode bool
+	// EncodedResponseIssuer decodes the iss parameter of an authentication
+	// response once more before it is compared, for OPs that percent-encode it
+	// twice in a form post.
+	EncodedResponseIssuer bool
 }
 
 // Client is a client at one OP. It holds nothing of any user, does not change,

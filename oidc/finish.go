@@ -86,12 +86,7 @@ func (c *Client) checkResponse(k *checker, p Pending, a AuthResponse) (responseT
 	}
 	// RFC 9207 section 2.4: before anything else in the response is used, an
 	// error included.
-	if iss, has := a.params["iss"]; has {
-		if err := k.that(iss[0] == md.Issuer, BadResponseIssuer, "RFC 9207 2.4", "iss is the issuer", md.Issuer, iss[0]); err != nil {
-			return none, err
-		}
-	} else if err := k.that(!md.AuthorizationResponseIssParameterSupported, BadResponseIssuer, "RFC 9207 2.4",
-		"iss is there if the OP announces it", md.Issuer, ""); err != nil {
+	if err := c.checkResponseIssuer(k, md, a); err != nil {
 		return none, err
 	}
 	if a.params.Has("error") {
@@ -104,6 +99,22 @@ func (c *Client) checkResponse(k *checker, p Pending, a AuthResponse) (responseT
 			Hint: authErrorHints[code]}
 	}
 	return rt, c.checkArtefacts(k, rt, a)
+}
+
+// checkResponseIssuer checks the iss parameter (RFC 9207 section 2.4). It may be
+// absent, although announced, where an ID Token came beside the code: its iss
+// is checked before the code is used, which defends as well (RFC 9207 section
+// 4), and OPs are seen to leave the parameter out there.
+func (c *Client) checkResponseIssuer(k *checker, md *ProviderMetadata, a AuthResponse) error {
+	iss := a.params.Get("iss")
+	if !a.params.Has("iss") {
+		return k.that(!md.AuthorizationResponseIssParameterSupported || a.params.Has("id_token"), BadResponseIssuer, "RFC 9207 2.4",
+			"iss is there if the OP announces it", md.Issuer, "")
+	}
+	if decoded, err := url.QueryUnescape(iss); err == nil && c.c.Quirks.EncodedResponseIssuer {
+		iss = decoded
+	}
+	return k.that(iss == md.Issuer, BadResponseIssuer, "RFC 9207 2.4", "iss is the issuer", md.Issuer, iss)
 }
 
 // authErrorHints say what to do about an error that is not the user's wish.
