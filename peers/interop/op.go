@@ -51,63 +51,75 @@ func (o *OP) HTTPClient() *http.Client {
 // CAFile is the path of the certificate, PEM, of the authority behind the OP.
 func (o *OP) CAFile() string { return o.authority.CAFile() }
 
-// Client returns the client known from the start that authenticates by method.
-func (o *OP) Client(method string) (launch.Client, bool) {
+// Client returns the client known from the start by that client_id.
+func (o *OP) Client(id string) (launch.Client, bool) {
 	for _, c := range o.Clients {
-		if c.AuthMethod == method {
+		if c.ID == id {
 			return c, true
 		}
 	}
 	return launch.Client{}, false
 }
 
-// Log returns the last lines that the OP printed.
-func (o *OP) Log() string { return o.process.log.tail(logLines) }
-
 // Start runs the OP with one user and with clients known to it, until tb ends.
 // It skips tb when what the OP needs is not on the machine, and fails it then if
 // RELY_REQUIRE is all.
 func (p *Peer) Start(tb testing.TB, clients ...launch.Client) *OP {
 	tb.Helper()
-	if !canRun {
-		absent(tb, fmt.Errorf("%w: process groups", ErrAbsent))
+	o, err := p.Run(tb.Context(), tb.TempDir(), clients...)
+	if err != nil {
+		Require(tb, err)
 	}
-	dir := tb.TempDir()
+	tb.Cleanup(o.Stop)
+	o.Watch(tb)
+	return o
+}
+
+// Run runs the OP with one user and with clients known to it, until Stop is
+// called. dir is an empty directory of its own. The error is ErrAbsent when what
+// the OP needs is not on the machine.
+func (p *Peer) Run(ctx context.Context, dir string, clients ...launch.Client) (*OP, error) {
+	if !canRun {
+		return nil, fmt.Errorf("%w: process groups", ErrAbsent)
+	}
 	authority, err := NewAuthority(dir)
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	for try := 1; ; try++ {
-		o, err := p.start(tb.Context(), authority, clients)
-		switch {
-		case err == nil:
-			tb.Cleanup(func() {
-				o.process.stop()
-				o.transport.CloseIdleConnections()
-				if tb.Failed() {
-					tb.Logf("the last lines of %s:\n%s", p.Name, o.Log())
-				}
-			})
-			return o
-		case errors.Is(err, ErrAbsent):
-			absent(tb, err)
-		case try == startTries:
-			tb.Fatalf("starting %s: %v", p.Name, err)
+		o, err := p.start(ctx, authority, clients)
+		if err == nil || errors.Is(err, ErrAbsent) || ctx.Err() != nil || try == startTries {
+			return o, err
 		}
-		tb.Logf("starting %s again: %v", p.Name, err)
 	}
+}
+
+// Stop ends the OP and all its processes.
+func (o *OP) Stop() {
+	o.process.stop()
+	o.transport.CloseIdleConnections()
+}
+
+// Watch shows the last lines of the OP if tb fails.
+func (o *OP) Watch(tb testing.TB) {
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("the last lines of %s:\n%s", o.Peer.Name, o.process.log.tail(logLines))
+		}
+	})
 }
 
 // ErrAbsent means that something an OP needs is not on this machine.
 var ErrAbsent = errors.New("interop: not on this machine")
 
-// absent skips tb, or fails it where nothing may be absent.
-func absent(tb testing.TB, err error) {
+// Require ends tb, which cannot go on for err: it skips tb if something is
+// absent, but fails it where nothing may be, under RELY_REQUIRE=all.
+func Require(tb testing.TB, err error) {
 	tb.Helper()
-	if os.Getenv("RELY_REQUIRE") == "all" {
-		tb.Fatalf("%v (RELY_REQUIRE=all; peers/interop/install.sh installs it)", err)
+	if errors.Is(err, ErrAbsent) && os.Getenv("RELY_REQUIRE") != "all" {
+		tb.Skipf("%v (peers/interop/install.sh installs it)", err)
 	}
-	tb.Skipf("%v (peers/interop/install.sh installs it)", err)
+	tb.Fatal(err)
 }
 
 func (p *Peer) start(ctx context.Context, authority *Authority, clients []launch.Client) (_ *OP, err error) {
@@ -150,7 +162,7 @@ func (p *Peer) start(ctx context.Context, authority *Authority, clients []launch
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w\n%s", err, o.Log())
+			err = fmt.Errorf("interop: starting %s: %w\n%s", p.Name, err, o.process.log.tail(logLines))
 			o.process.stop()
 		}
 	}()

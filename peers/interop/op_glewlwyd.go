@@ -43,7 +43,7 @@ func glewlwyd() *Peer {
 			CodeFragment:   true,
 			FormPost:       true,
 			AuthMethods:    []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
-			Registration:   true,
+			Registration:   []string{"code", "id_token", "code id_token"},
 			Management:     Management{Read: true, Update: true, Delete: true},
 			IDTokenAlgs:    []string{"RS256", "PS256"},
 			UserInfoAlgs:   []string{"RS256", "PS256"},
@@ -51,6 +51,18 @@ func glewlwyd() *Peer {
 			Revocation:     true,
 			PKCE:           true,
 			ResponseIssuer: true,
+		},
+		Oddities: []Oddity{
+			{"iss is percent-encoded twice in a form post", EncodedIssuer},
+			{"client_secret_basic is not percent-decoded", RawCredentials},
+			{"the hybrid flow is answered in the query unless the request names a mode", NamedMode},
+			{"a client that registers without token_endpoint_auth_method is public", NamedMethod},
+			// So "id_token token" would need "token", which Rely does not register:
+			// it would bring a login without an ID Token.
+			{"response types are registered word by word", SingleWords},
+			{"registration is answered with 200", ""},
+			{"the token response has iat", ""},
+			{"the response types of the metadata have another order of words", ""},
 		},
 		issuerPath: "/api/oidc",
 		readyPath:  "/config",

@@ -19,7 +19,7 @@ func oidcProvider() *Peer {
 			CodeFragment:   true,
 			FormPost:       true,
 			AuthMethods:    []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
-			Registration:   true,
+			Registration:   allResponseTypes(),
 			Management:     Management{Read: true, Update: true, Delete: true, Rotates: true},
 			IDTokenAlgs:    []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
 			UserInfoAlgs:   []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
@@ -28,6 +28,9 @@ func oidcProvider() *Peer {
 			WebFinger:      true,
 			PKCE:           true,
 			ResponseIssuer: true,
+		},
+		Oddities: []Oddity{
+			{"iss is announced, and absent where the ID Token is in the response", ""},
 		},
 		readyPath: "/.well-known/openid-configuration",
 		command:   oidcProviderCommand,

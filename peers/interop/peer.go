@@ -40,8 +40,9 @@ type Capabilities struct {
 	// AuthMethods by which a client known beforehand can authenticate at the
 	// token endpoint.
 	AuthMethods []string
-	// Registration: clients can register themselves (Registration 1.0).
-	Registration bool
+	// Registration: the response types that a client can register itself for
+	// (Registration 1.0); empty: there is no registration.
+	Registration []string
 	// Management of a registration (RFC 7592), operation by operation.
 	Management Management
 	// IDTokenAlgs a client can register for.
@@ -85,9 +86,42 @@ type Refresh struct {
 type Oddity struct {
 	// What it does.
 	What string
-	// Switch is the setting of the Relying Party that goes along with it;
-	// empty: none is needed.
-	Switch string
+	// Switch is what the Relying Party sets to go along with it; empty: nothing.
+	Switch Switch
+}
+
+// Switch names something of the Relying Party that is set for an OP's sake.
+type Switch string
+
+// The switches that the OPs of this package need.
+const (
+	// EncodedIssuer is oidc.Quirks.EncodedResponseIssuer.
+	EncodedIssuer Switch = "Quirks.EncodedResponseIssuer"
+	// RawCredentials is oidc.Quirks.RawBasicCredentials, for a client whose
+	// secret is not the same with and without percent-encoding.
+	RawCredentials Switch = "Quirks.RawBasicCredentials"
+	// NamedMode is oidc.AuthParams.ResponseMode, naming the default mode.
+	NamedMode Switch = "AuthParams.ResponseMode"
+	// NamedMethod is oidc.ClientMetadata.TokenEndpointAuthMethod, naming the
+	// default method in a registration.
+	NamedMethod Switch = "ClientMetadata.TokenEndpointAuthMethod"
+	// SingleWords is oidc.ClientMetadata.ResponseTypes, which is registered word
+	// by word, and oidc.Registration.Metadata.ResponseTypes, set afterwards to
+	// the response type that is meant.
+	SingleWords Switch = "Registration.Metadata.ResponseTypes"
+	// NamedModes is oidc.ProviderMetadata.ResponseModesSupported, completed by
+	// hand.
+	NamedModes Switch = "ProviderMetadata.ResponseModesSupported"
+)
+
+// Needs reports whether one of the OP's oddities needs the switch.
+func (p *Peer) Needs(s Switch) bool {
+	for _, o := range p.Oddities {
+		if o.Switch == s {
+			return true
+		}
+	}
+	return false
 }
 
 // Peers lists the OPs, the most complete ones first.

@@ -33,7 +33,7 @@ func TestPlain(t *testing.T) {
 }
 
 func plainLogin(t *testing.T, op *OP, metadata map[string]any, responseType, mode string) {
-	client, ok := op.Client("client_secret_basic")
+	client, ok := op.Client("rely-client_secret_basic")
 	if !ok {
 		t.Fatal("no client for client_secret_basic")
 	}

@@ -65,7 +65,7 @@ func newProvider(c launch.Config) (*provider.Provider, error) {
 		provider.WithFormPostResponseMode(),
 		provider.WithIssuerResponseParameter(),
 		provider.WithClaimsParameter(),
-		provider.WithPKCERequired(goidc.CodeChallengeMethodSHA256),
+		provider.WithPKCE(goidc.CodeChallengeMethodSHA256),
 		provider.WithRefreshTokenGrant(nil),
 		provider.WithRefreshTokenRotation(),
 		provider.WithRefreshTokenShouldIssue(func(_ context.Context, client *goidc.Client, _ *goidc.Grant) bool {

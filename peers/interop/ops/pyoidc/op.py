@@ -124,12 +124,13 @@ def new_provider(config):
         verify_client,
         symkey=secrets.token_bytes(16),
         keyjar=keyjar,
-        jwks_uri=config["issuer"] + "/jwks.json",
         baseurl=config["issuer"] + "/",
         template_renderer=form_post,
         settings=OicProviderSettings(verify_ssl=config["ca"]),
     )
     login.srv = provider
+    # key_setup would set it too, but keeps the keys in files.
+    provider.jwks_uri = config["issuer"] + "/jwks.json"
     for client in config["clients"]:
         if client.get("client_secret"):
             keyjar.add_symmetric(client["client_id"], client["client_secret"])
