@@ -5,8 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"sync"
@@ -65,6 +67,9 @@ func issue(t testing.TB, alg, kid string, private any, payload string, header ma
 	opts := &gojose.SignerOptions{}
 	for name, v := range header {
 		opts.WithHeader(gojose.HeaderKey(name), v)
+	}
+	if _, symmetric := private.([]byte); symmetric && kid != "" {
+		opts.WithHeader("kid", kid) // which go-jose keeps to itself
 	}
 	signer, err := gojose.NewSigner(gojose.SigningKey{
 		Algorithm: gojose.SignatureAlgorithm(alg),
@@ -129,7 +134,9 @@ func publicKey(public any, kid string, spoil ...func(jwk)) jwk {
 
 func with(name string, value any) func(jwk) { return func(j jwk) { j[name] = value } }
 func without(name string) func(jwk)         { return func(j jwk) { delete(j, name) } }
-func setOf(keys ...any) string              { return string(must(json.Marshal(map[string]any{"keys": keys}))) }
+func setOf(keys ...any) string {
+	return string(must(json.Marshal(map[string]any{"keys": append([]any{}, keys...)})))
+}
 func parseSet(t testing.TB, keys ...any) *KeySet {
 	t.Helper()
 	s, err := ParseKeySet([]byte(setOf(keys...)))
@@ -137,4 +144,21 @@ func parseSet(t testing.TB, keys ...any) *KeySet {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// signedBy issues a token with kid "a" by hand where go-jose refuses the key.
+func signedBy(t *testing.T, alg string, private any) string {
+	if k, ok := private.(*rsa.PrivateKey); ok && k.N.BitLen() < 2048 {
+		input := forge(`{"alg":"RS256","kid":"a"}`, claims, nil)
+		digest := sha256.Sum256([]byte(input[:len(input)-1]))
+		return input + base64.RawURLEncoding.EncodeToString(must(rsa.SignPKCS1v15(nil, k, crypto.SHA256, digest[:])))
+	}
+	return issue(t, alg, "a", private, claims, nil)
+}
+
+// hmacOf is the HS256 authentication code of a token whose last part is empty.
+func hmacOf(secret []byte, token string) []byte {
+	m := hmac.New(sha256.New, secret)
+	m.Write([]byte(token[:len(token)-1]))
+	return m.Sum(nil)
 }
