@@ -138,7 +138,7 @@ func (c *Client) checkIDToken(ctx context.Context, k *checker, raw string, x exp
 	if err != nil {
 		return nil, err
 	}
-	if err := checkType(k, v.Header.Type); err != nil {
+	if err := checkType(k, v.Header.Type, "id_token+jwt"); err != nil {
 		return nil, err
 	}
 	var w idClaims
@@ -245,11 +245,12 @@ func badPayload(err error) *ProtocolError {
 }
 
 // checkType refuses a JWT that says it was made for another purpose (RFC 8725
-// section 3.11): an access token, a logout token. An ID Token's typ is absent or
-// JWT (Core section 2 says nothing of it).
-func checkType(k *checker, typ string) error {
+// section 3.11): an access token, a logout token. Core says nothing of typ, so
+// that mostly it is absent or JWT; own are the types of the purpose at hand that
+// OPs are seen to write all the same.
+func checkType(k *checker, typ string, own ...string) error {
 	t := strings.TrimPrefix(strings.ToLower(typ), "application/")
-	other := strings.HasSuffix(t, "+jwt") && t != "id_token+jwt"
+	other := strings.HasSuffix(t, "+jwt") && !slices.Contains(own, t)
 	return k.that(!other, BadType, "RFC 8725 3.11", "typ is not another purpose's", "JWT", typ)
 }
 

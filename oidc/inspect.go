@@ -93,7 +93,7 @@ func (c *Client) InspectIDToken(ctx context.Context, raw string, e ExpectedIDTok
 		// The error, if any, is among the checks.
 		_, _ = c.verifySignature(ctx, k, raw, c.idTokenAlgs)
 	}
-	_ = checkType(k, h.Type)
+	_ = checkType(k, h.Type, "id_token+jwt")
 	var w idClaims
 	if err := strictjson.Unmarshal(i.Claims, &w); err != nil {
 		_ = k.failed(badPayload(err), "the claims are JSON of the right types")

@@ -134,7 +134,7 @@ func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (clai
 	if err != nil {
 		return nil, false, err
 	}
-	if err := checkType(k, v.Header.Type); err != nil {
+	if err := checkType(k, v.Header.Type, "userinfo+jwt", "token-userinfo+jwt"); err != nil {
 		return nil, false, err
 	}
 	var w idClaims
