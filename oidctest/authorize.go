@@ -458,7 +458,7 @@ func (x *exchange) grantTo(r *authRequest, u User, authTime time.Time) *reply {
 		clientID: r.client.ID, username: u.Username, sub: op.subject(r.client, u), scopes: op.grantedScopes(r),
 		nonce: r.nonce, authTime: authTime, wantsAuthTime: r.maxAge != nil || r.client.RequireAuthTime || asksAuthTime,
 		acr: acr, claims: r.claims, redirectURI: r.redirectURI, challenge: r.challenge,
-		onlyIDToken: len(r.responseType) == 1 && r.has("id_token"),
+		frontIDToken: r.has("id_token"), onlyIDToken: len(r.responseType) == 1 && r.has("id_token"),
 	}
 	params := url.Values{}
 	parts := tokenParts{front: true}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"time"
 )
 
 // draft is a JWT before it is signed: an ID Token, or a signed UserInfo
@@ -22,10 +23,18 @@ type draft struct {
 	front    bool // delivered by the authorization endpoint
 	refresh  bool // delivered by a refresh
 
-	// headerJSON and claimsJSON, if not nil, are signed in place of header
-	// and claims.
-	headerJSON, claimsJSON []byte
+	afterFront bool      // the front channel delivered an ID Token before
+	nonce      string    // of the request
+	authTime   time.Time // of the login
+
+	rawHeader, rawClaims []func([]byte) []byte // edits of the JSON
 }
+
+// editHeader changes the bytes of the header before they are signed.
+func (d *draft) editHeader(f func([]byte) []byte) { d.rawHeader = append(d.rawHeader, f) }
+
+// editClaims changes the bytes of the payload before they are signed.
+func (d *draft) editClaims(f func([]byte) []byte) { d.rawClaims = append(d.rawClaims, f) }
 
 // newDraft chooses the key for alg.
 func (x *exchange) newDraft(alg string, claims map[string]any) (*draft, error) {
@@ -66,17 +75,19 @@ func (x *exchange) seal(d *draft) (string, error) {
 
 // input is what the signature is made over.
 func (d *draft) input() (string, error) {
-	header, claims := d.headerJSON, d.claimsJSON
-	var err error
-	if header == nil {
-		if header, err = json.Marshal(d.header); err != nil {
-			return "", fmt.Errorf("oidctest: JWT header: %w", err)
-		}
+	header, err := json.Marshal(d.header)
+	if err != nil {
+		return "", fmt.Errorf("oidctest: JWT header: %w", err)
 	}
-	if claims == nil {
-		if claims, err = json.Marshal(d.claims); err != nil {
-			return "", fmt.Errorf("oidctest: JWT claims: %w", err)
-		}
+	claims, err := json.Marshal(d.claims)
+	if err != nil {
+		return "", fmt.Errorf("oidctest: JWT claims: %w", err)
+	}
+	for _, f := range d.rawHeader {
+		header = f(header)
+	}
+	for _, f := range d.rawClaims {
+		claims = f(claims)
 	}
 	return b64(header) + "." + b64(claims), nil
 }
@@ -148,7 +159,7 @@ func (x *exchange) idToken(g *grant, p tokenParts) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d.front, d.refresh = p.front, p.refresh
+	d.front, d.refresh, d.afterFront, d.nonce, d.authTime = p.front, p.refresh, g.frontIDToken, g.nonce, g.authTime
 	return x.seal(d)
 }
 

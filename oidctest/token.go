@@ -22,6 +22,7 @@ type grant struct {
 	claims        claimsParam
 	redirectURI   string
 	challenge     string // of PKCE; empty if the request had none
+	frontIDToken  bool   // the authorization response had an ID Token
 	onlyIDToken   bool   // response_type id_token: there will be no access token
 	revoked       bool   // guarded by OP.mu
 }
