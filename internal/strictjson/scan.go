@@ -1,0 +1,264 @@
+package strictjson
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxFastNames is how many members an object may have for its names to be
+// compared one by one; a larger one goes to the library, which hashes them.
+const maxFastNames = 48
+
+// Scan calls visit for each member of the one object in data, in order, with the
+// member's value as it was written, white space around it removed. The rules are
+// exactly those of [Unmarshal], and data is checked whole: when Scan returns nil,
+// Valid would have too. visit sees members before the end of data was checked,
+// so nothing of them may be used if Scan returns an error. An error of visit ends
+// the scan and is returned as it is.
+//
+// It exists for the claims of a token, which are read at every login: one pass
+// and no allocation, where decoding into a struct costs as much as a tenth of the
+// signature's verification. What is unusual (an escaped name, an object of very
+// many members) is handed to the library.
+func Scan(data string, visit func(name, value string) error) error {
+	s := scanner{data: data}
+	switch s.object(1, visit) {
+	case scanned:
+		s.space()
+		if s.at == len(s.data) {
+			return nil
+		}
+	case stopped:
+		return s.err
+	}
+	return scanSlowly(data, visit)
+}
+
+// scanSlowly leaves everything to the library; it also finds the reason for what
+// the quick way refused. visit may be called again for members that it saw.
+func scanSlowly(data string, visit func(name, value string) error) error {
+	members, err := Object([]byte(data))
+	if err != nil {
+		return err
+	}
+	for name, value := range members {
+		if err := visit(name, strings.TrimSpace(string(value))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outcome is how one step of the scan ended.
+type outcome int
+
+const (
+	scanned outcome = iota
+	unusual         // wrong, or for the library to read
+	stopped         // by visit
+)
+
+type scanner struct {
+	data string
+	at   int
+	err  error // of visit
+}
+
+func (s *scanner) space() {
+	for s.at < len(s.data) && s.data[s.at] <= ' ' {
+		switch s.data[s.at] {
+		case ' ', '\t', '\n', '\r':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+func (s *scanner) take(c byte) bool {
+	if s.at < len(s.data) && s.data[s.at] == c {
+		s.at++
+		return true
+	}
+	return false
+}
+
+// object reads one object whose depth is given; visit is nil for a nested one.
+func (s *scanner) object(depth int, visit func(name, value string) error) outcome {
+	s.space()
+	if depth > MaxDepth || !s.take('{') {
+		return unusual
+	}
+	s.space()
+	if s.take('}') {
+		return scanned
+	}
+	var names [maxFastNames]string
+	for n := 0; ; n++ {
+		s.space()
+		start := s.at
+		plain, ok := s.text()
+		if !ok || n == maxFastNames {
+			return unusual
+		}
+		name := s.data[start+1 : s.at-1]
+		if !plain && strings.IndexByte(name, '\\') >= 0 {
+			return unusual // the same name may be spelled in two ways
+		}
+		for _, other := range names[:n] {
+			if other == name {
+				return unusual
+			}
+		}
+		names[n] = name
+		s.space()
+		if !s.take(':') {
+			return unusual
+		}
+		s.space()
+		start = s.at
+		if !s.value(depth) {
+			return unusual
+		}
+		if visit != nil {
+			if s.err = visit(name, s.data[start:s.at]); s.err != nil {
+				return stopped
+			}
+		}
+		s.space()
+		if s.take('}') {
+			return scanned
+		}
+		if !s.take(',') {
+			return unusual
+		}
+	}
+}
+
+func (s *scanner) array(depth int) bool {
+	if depth > MaxDepth || !s.take('[') {
+		return false
+	}
+	s.space()
+	if s.take(']') {
+		return true
+	}
+	for {
+		s.space()
+		if !s.value(depth) {
+			return false
+		}
+		s.space()
+		if s.take(']') {
+			return true
+		}
+		if !s.take(',') {
+			return false
+		}
+	}
+}
+
+// value reads a value inside an object or array of the given depth.
+func (s *scanner) value(depth int) bool {
+	if s.at == len(s.data) {
+		return false
+	}
+	switch c := s.data[s.at]; {
+	case c == '"':
+		_, ok := s.text()
+		return ok
+	case c == '{':
+		return s.object(depth+1, nil) == scanned
+	case c == '[':
+		return s.array(depth + 1)
+	case c == '-' || '0' <= c && c <= '9':
+		return s.number()
+	}
+	for _, literal := range [...]string{"true", "false", "null"} {
+		if strings.HasPrefix(s.data[s.at:], literal) {
+			s.at += len(literal)
+			return true
+		}
+	}
+	return false
+}
+
+// text reads a string with its quotation marks. One that has more than printable
+// ASCII is checked by the library, which knows escapes, surrogates and UTF-8.
+func (s *scanner) text() (plain, ok bool) {
+	d, i := s.data, s.at
+	if i == len(d) || d[i] != '"' {
+		return false, false
+	}
+	plain = true
+	for i++; i < len(d); i++ {
+		c := d[i]
+		if !special[c] {
+			continue
+		}
+		switch {
+		case c == '"':
+			start := s.at
+			s.at = i + 1
+			return plain, plain || jsontext.Value(d[start:i+1]).IsValid()
+		case c < ' ':
+			return false, false
+		case c == '\\':
+			i++ // what follows is not the end of the string
+		}
+		plain = false
+	}
+	return false, false
+}
+
+// special are the bytes at which reading a string has to stop and think: its end,
+// an escape, what must be escaped, and what is not ASCII. It is read only.
+var special = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf
+	}
+	return t
+}()
+
+// number is RFC 8259 section 6.
+func (s *scanner) number() bool {
+	s.take('-')
+	if !s.take('0') && !s.digits() {
+		return false
+	}
+	if s.take('.') && !s.digits() {
+		return false
+	}
+	if s.take('e') || s.take('E') {
+		if !s.take('+') {
+			s.take('-')
+		}
+		return s.digits()
+	}
+	return true
+}
+
+func (s *scanner) digits() bool {
+	d, i := s.data, s.at
+	for i < len(d) && '0' <= d[i] && d[i] <= '9' {
+		i++
+	}
+	some := i > s.at
+	s.at = i
+	return some
+}
+
+// Text returns the string that value, as Scan hands it out, is; ok is false for a
+// value of another type. Without escapes it allocates nothing.
+func Text(value string) (text string, ok bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", false
+	}
+	if strings.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], true
+	}
+	b, err := jsontext.AppendUnquote(nil, value)
+	return string(b), err == nil
+}

@@ -1,0 +1,126 @@
+package strictjson
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func scanAll(data string) (map[string]string, error) {
+	got := make(map[string]string)
+	err := Scan(data, func(name, value string) error {
+		got[name] = value
+		return nil
+	})
+	return got, err
+}
+
+func TestScan(t *testing.T) {
+	got, err := scanAll(" {\"iss\" : \"https://op.example\", \"aud\":[\"a\" , \"b\"],\n\"exp\":1e3,\"x\":{\"y\":[{}]},\"t\":true,\"n\":null,\"é\":\"\\u00e9\"} ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"iss": `"https://op.example"`, "aud": `["a" , "b"]`, "exp": "1e3", "x": `{"y":[{}]}`, "t": "true", "n": "null", "é": `"\u00e9"`,
+	} {
+		if got[name] != want {
+			t.Errorf("%s: got %s, want %s", name, got[name], want)
+		}
+	}
+	if s, ok := Text(got["é"]); !ok || s != "é" {
+		t.Errorf("got %q, %v, want é", s, ok)
+	}
+	if _, ok := Text(got["exp"]); ok {
+		t.Error("a number was read as text")
+	}
+}
+
+func TestScanRefusesWhatValidRefuses(t *testing.T) {
+	for _, c := range refused {
+		_, err := scanAll(c.text)
+		if e, ok := errors.AsType[*Error](err); !ok {
+			t.Errorf("%s: got %v, want an *Error", c.name, err)
+		} else if e.Kind != c.kind && e.Kind != WrongType {
+			t.Errorf("%s: got kind %q, want %q", c.name, e.Kind, c.kind)
+		}
+	}
+}
+
+// TestScanUnusual takes the way through the library.
+func TestScanUnusual(t *testing.T) {
+	var many strings.Builder
+	for i := range 2 * maxFastNames {
+		fmt.Fprintf(&many, `,"m%d":%d`, i, i)
+	}
+	got, err := scanAll(`{"a\u0062":1` + many.String() + `}`)
+	if err != nil || got["ab"] != "1" || got["m95"] != "95" {
+		t.Fatalf("got %d members, %v", len(got), err)
+	}
+	if _, err := scanAll(`{"a\u0062":1,"ab":2}`); err == nil {
+		t.Fatal("one name in two spellings was accepted")
+	}
+}
+
+func TestScanStops(t *testing.T) {
+	stop := errors.New("stop")
+	n := 0
+	err := Scan(`{"a":1,"b":2}`, func(string, string) error { n++; return stop })
+	if err != stop || n != 1 {
+		t.Fatalf("got %v after %d members, want the visitor's error after 1", err, n)
+	}
+}
+
+func TestScanAllocations(t *testing.T) {
+	text := `{"iss":"https://op.example","sub":"248289761001","aud":["a","b"],"exp":1311281970,"cnf":{"jkt":"x"}}`
+	var sub string
+	if got := testing.AllocsPerRun(100, func() {
+		_ = Scan(text, func(name, value string) error {
+			if name == "sub" {
+				sub, _ = Text(value)
+			}
+			return nil
+		})
+	}); got != 0 || sub == "" {
+		t.Errorf("got %v allocations, sub %q", got, sub)
+	}
+}
+
+// FuzzScan: the quick way and the library never disagree.
+func FuzzScan(f *testing.F) {
+	for _, c := range refused {
+		if len(c.text) < 1000 {
+			f.Add(c.text)
+		}
+	}
+	f.Add(`{"iss":"a","aud":["b",{"c":[1,-0.5e+3,null]}],"\u0061":true}`)
+	f.Add(`{"a":"\ud83d\ude00","b":"\ud83d"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		want, wantErr := Object([]byte(text))
+		got, err := scanAll(text)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("Scan says %v, Object %v", err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		if len(got) != len(want) {
+			t.Fatalf("got %d members, want %d", len(got), len(want))
+		}
+		for name, value := range want {
+			if strings.TrimSpace(string(value)) != got[name] {
+				t.Fatalf("%q: got %s, want %s", name, got[name], value)
+			}
+		}
+	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	text := `{"iss":"https://op.example.com/tenant/one","sub":"248289761001-abcdef-0123456789","aud":"s6BhdRkqt3-client-identifier","exp":1893456000,"iat":1893452400,"auth_time":1893452390,"nonce":"n-0S6_WzA2MjKLJHGFDSAqwertyuiopzxcvbnm12345","acr":"urn:mace:incommon:iap:silver","amr":["pwd","otp"],"azp":"s6BhdRkqt3-client-identifier","at_hash":"77QmUPtjPfzWtF2AnpK9RQ","sid":"08a5019c-17e1-4977-8f42-65a12843ea02","name":"Alice Example","email":"alice@example.com"}`
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := Scan(text, func(string, string) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
