@@ -74,39 +74,108 @@ func (t IDToken) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("iss", printable(t.Issuer)), slog.String("sub", printable(t.Subject)), slog.Time("exp", t.Expiry))
 }
 
-// idClaims are the claims that are checked. A pointer tells absent from empty.
+// idClaims are the claims that are checked, each with whether it is there.
 type idClaims struct {
-	Issuer    *string             `json:"iss"`
-	Subject   *string             `json:"sub"`
-	Audience  stringOrList        `json:"aud"`
-	Expiry    *strictjson.Seconds `json:"exp"`
-	IssuedAt  *strictjson.Seconds `json:"iat"`
-	NotBefore *strictjson.Seconds `json:"nbf"`
-	AuthTime  *strictjson.Seconds `json:"auth_time"`
-	Nonce     *string             `json:"nonce"`
-	ACR       *string             `json:"acr"`
-	AMR       stringOrList        `json:"amr"`
-	AZP       *string             `json:"azp"`
-	SID       *string             `json:"sid"`
-	ATHash    *string             `json:"at_hash"`
-	CHash     *string             `json:"c_hash"`
-	SHash     *string             `json:"s_hash"`
-	Events    json.RawMessage     `json:"events"`
+	issuer, subject, nonce, acr, azp, sid, atHash, cHash, sHash textClaim
+	audience, amr                                               listClaim
+	expiry, issuedAt, notBefore, authTime                       timeClaim
+	events                                                      bool
 }
 
-// stringOrList is aud: one string or a list of them (RFC 7519 section 4.1.3).
-type stringOrList []string
+type (
+	textClaim struct {
+		value string
+		there bool
+	}
+	listClaim struct {
+		values []string
+		there  bool
+	}
+	timeClaim struct {
+		at    time.Time
+		there bool
+	}
+)
 
-func (l *stringOrList) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '"' {
-		var s string
-		if err := strictjson.Unmarshal(b, &s); err != nil {
-			return err
+// readClaims reads verified bytes, strictly: one of these claims with the wrong
+// type makes the token unusable. null counts as absent, as OPs write it for what
+// they do not know; what is required is then missing.
+func readClaims(payload []byte) (w idClaims, err error) {
+	err = strictjson.Scan(string(payload), func(name, value string) error {
+		if value == "null" && name != "events" {
+			return nil
 		}
-		*l = stringOrList{s}
+		switch name {
+		case "iss":
+			return w.issuer.read(name, value)
+		case "sub":
+			return w.subject.read(name, value)
+		case "nonce":
+			return w.nonce.read(name, value)
+		case "acr":
+			return w.acr.read(name, value)
+		case "azp":
+			return w.azp.read(name, value)
+		case "sid":
+			return w.sid.read(name, value)
+		case "at_hash":
+			return w.atHash.read(name, value)
+		case "c_hash":
+			return w.cHash.read(name, value)
+		case "s_hash":
+			return w.sHash.read(name, value)
+		case "aud":
+			return w.audience.read(name, value)
+		case "amr":
+			return w.amr.read(name, value)
+		case "exp":
+			return w.expiry.read(name, value)
+		case "iat":
+			return w.issuedAt.read(name, value)
+		case "nbf":
+			return w.notBefore.read(name, value)
+		case "auth_time":
+			return w.authTime.read(name, value)
+		case "events":
+			w.events = true
+		}
+		return nil
+	})
+	return w, err
+}
+
+// wrongType is the error for a claim of another JSON type than it has.
+func wrongType(name, want string) error {
+	return &ProtocolError{Reason: BadClaim, Spec: "RFC 7519 4.1", Detail: name + " is no " + want}
+}
+
+func (c *textClaim) read(name, value string) error {
+	if c.value, c.there = strictjson.Text(value); !c.there {
+		return wrongType(name, "string")
+	}
+	return nil
+}
+
+// read accepts one string or a list of strings (RFC 7519 section 4.1.3).
+func (c *listClaim) read(name, value string) error {
+	c.there = true
+	if s, ok := strictjson.Text(value); ok {
+		c.values = []string{s}
 		return nil
 	}
-	return strictjson.Unmarshal(b, (*[]string)(l))
+	if strictjson.Unmarshal([]byte(value), &c.values) != nil {
+		return wrongType(name, "string or list of strings")
+	}
+	return nil
+}
+
+func (c *timeClaim) read(name, value string) error {
+	secs, err := strictjson.ParseSeconds([]byte(value))
+	if err != nil {
+		return wrongType(name, "NumericDate that a clock can show")
+	}
+	c.at, c.there = secs.Time(), true
+	return nil
 }
 
 // expectation is what one ID Token is compared with.
@@ -141,23 +210,40 @@ func (c *Client) checkIDToken(ctx context.Context, k *checker, raw string, x exp
 	if err := checkType(k, v.Header.Type, "id_token+jwt"); err != nil {
 		return nil, err
 	}
-	var w idClaims
-	if err := strictjson.Unmarshal(v.Payload, &w); err != nil {
+	w, err := readClaims(v.Payload)
+	if err != nil {
 		return nil, k.failed(badPayload(err), "the claims are JSON of the right types")
 	}
-	for _, check := range []func(*checker, *idClaims, expectation) error{
-		c.checkIssuer, c.checkAudience, c.checkTimes, c.checkSubject, c.checkNonce, c.checkAuthentication,
-	} {
-		if err := check(k, &w, x); err != nil {
-			return nil, err
-		}
-	}
-	if err := checkHashes(k, &w, v.Header.Alg, x); err != nil {
+	if err := c.checkClaims(k, &w, v.Header.Alg, x); err != nil {
 		return nil, err
 	}
 	t := w.token(raw, v.Header.Alg, v.Payload)
 	t.quirks = c.c.Quirks
 	return t, nil
+}
+
+// checkClaims makes the checks in the order of Core section 3.1.3.7. A checker
+// that reports goes through all of them.
+func (c *Client) checkClaims(k *checker, w *idClaims, alg string, x expectation) error {
+	if err := c.checkIssuer(k, w); err != nil {
+		return err
+	}
+	if err := c.checkAudience(k, w); err != nil {
+		return err
+	}
+	if err := c.checkTimes(k, w); err != nil {
+		return err
+	}
+	if err := checkSubject(k, w); err != nil {
+		return err
+	}
+	if err := checkNonce(k, w, x); err != nil {
+		return err
+	}
+	if err := c.checkAuthentication(k, w, x); err != nil {
+		return err
+	}
+	return checkHashes(k, w, alg, x)
 }
 
 // openIDToken decrypts, if that was agreed, and verifies the signature (Core
@@ -234,6 +320,9 @@ func signatureRefused(err error) *ProtocolError {
 }
 
 func badPayload(err error) *ProtocolError {
+	if pe, ok := errors.AsType[*ProtocolError](err); ok {
+		return pe
+	}
 	pe := &ProtocolError{Reason: MalformedToken, Spec: "RFC 7519 4", Detail: err.Error(), Err: err}
 	if e, ok := errors.AsType[*strictjson.Error](err); ok && e.Path != "" {
 		switch e.Kind {
@@ -255,18 +344,18 @@ func checkType(k *checker, typ string, own ...string) error {
 }
 
 // checkIssuer is Core section 3.1.3.7 (2).
-func (c *Client) checkIssuer(k *checker, w *idClaims, _ expectation) error {
+func (c *Client) checkIssuer(k *checker, w *idClaims) error {
 	want := c.p.md().Issuer
-	return k.that(w.Issuer != nil && *w.Issuer == want, BadIssuer, "Core 3.1.3.7 (2)", "iss is the issuer", want, deref(w.Issuer))
+	return k.that(w.issuer.value == want, BadIssuer, "Core 3.1.3.7 (2)", "iss is the issuer", want, w.issuer.value)
 }
 
 // checkAudience is Core section 3.1.3.7 (3, 4, 5).
-func (c *Client) checkAudience(k *checker, w *idClaims, _ expectation) error {
+func (c *Client) checkAudience(k *checker, w *idClaims) error {
 	us := c.c.ID
-	if err := k.that(slices.Contains(w.Audience, us), BadAudience, "Core 3.1.3.7 (3)", "aud holds the client", us, strings.Join(w.Audience, " ")); err != nil {
+	if err := k.that(slices.Contains(w.audience.values, us), BadAudience, "Core 3.1.3.7 (3)", "aud holds the client", us, strings.Join(w.audience.values, " ")); err != nil {
 		return err
 	}
-	for _, a := range w.Audience {
+	for _, a := range w.audience.values {
 		if a != us && !slices.Contains(c.c.TrustedAudiences, a) {
 			err := &ProtocolError{Reason: BadAudience, Spec: "Core 3.1.3.7 (3)",
 				Detail: "aud also holds " + quote(a) + "; if it is trusted, name it in ClientConfig.TrustedAudiences"}
@@ -275,37 +364,37 @@ func (c *Client) checkAudience(k *checker, w *idClaims, _ expectation) error {
 			}
 		}
 	}
-	if len(w.Audience) > 1 {
-		if err := k.that(w.AZP != nil, BadAuthorizedParty, "Core 3.1.3.7 (4)", "several audiences come with azp", us, ""); err != nil {
+	if len(w.audience.values) > 1 {
+		if err := k.that(w.azp.there, BadAuthorizedParty, "Core 3.1.3.7 (4)", "several audiences come with azp", us, ""); err != nil {
 			return err
 		}
 	}
-	if w.AZP == nil {
+	if !w.azp.there {
 		return nil
 	}
-	return k.that(*w.AZP == us, BadAuthorizedParty, "Core 3.1.3.7 (5)", "azp is the client", us, *w.AZP)
+	return k.that(w.azp.value == us, BadAuthorizedParty, "Core 3.1.3.7 (5)", "azp is the client", us, w.azp.value)
 }
 
 // checkTimes is Core section 3.1.3.7 (9, 10) and RFC 7519 section 4.1.5. A token
 // is good through the second exp + skew, and from the second iat - skew on.
-func (c *Client) checkTimes(k *checker, w *idClaims, _ expectation) error {
+func (c *Client) checkTimes(k *checker, w *idClaims) error {
 	now, skew := c.p.env.now(), c.p.env.skew
-	if err := k.that(w.Expiry != nil, MissingClaim, "Core 2", "exp is there", "exp", ""); err != nil {
+	if err := k.that(w.expiry.there, MissingClaim, "Core 2", "exp is there", "exp", ""); err != nil {
 		return err
 	}
-	if err := k.that(w.IssuedAt != nil, MissingClaim, "Core 2", "iat is there", "iat", ""); err != nil {
+	if err := k.that(w.issuedAt.there, MissingClaim, "Core 2", "iat is there", "iat", ""); err != nil {
 		return err
 	}
-	if w.Expiry != nil {
-		exp := w.Expiry.Time()
+	if w.expiry.there {
+		exp := w.expiry.at
 		if late := now.Sub(exp) - skew; late > 0 || k.wantsDetail() {
 			if err := k.tell(late <= 0, TokenExpired, "Core 3.1.3.7 (9)", "exp is not past", "it is "+timeText(exp)+", now is "+timeText(now)); err != nil {
 				return err
 			}
 		}
 	}
-	if w.IssuedAt != nil {
-		iat := w.IssuedAt.Time()
+	if w.issuedAt.there {
+		iat := w.issuedAt.at
 		if early := iat.Sub(now) - skew; early > 0 || k.wantsDetail() {
 			if err := k.tell(early <= 0, TokenNotYetValid, "Core 3.1.3.7 (10)", "iat is not in the future", "it is "+timeText(iat)+", now is "+timeText(now)); err != nil {
 				return err
@@ -321,8 +410,8 @@ func (c *Client) checkTimes(k *checker, w *idClaims, _ expectation) error {
 			}
 		}
 	}
-	if w.NotBefore != nil {
-		nbf := w.NotBefore.Time()
+	if w.notBefore.there {
+		nbf := w.notBefore.at
 		return k.tellIf(nbf.Sub(now) <= skew, TokenNotYetValid, "RFC 7519 4.1.5", "nbf is not in the future", "it is ", nbf, now)
 	}
 	return nil
@@ -330,41 +419,41 @@ func (c *Client) checkTimes(k *checker, w *idClaims, _ expectation) error {
 
 // checkSubject is Core section 2. It also refuses a security event in the place
 // of an ID Token (Back-Channel Logout section 2.4).
-func (c *Client) checkSubject(k *checker, w *idClaims, _ expectation) error {
-	sub := deref(w.Subject)
+func checkSubject(k *checker, w *idClaims) error {
+	sub := w.subject.value
 	if err := k.that(sub != "" && len(sub) <= MaxSubject, BadSubject, "Core 2", "sub is there, of at most 255 bytes", "", ""); err != nil {
 		return err
 	}
-	return k.that(w.Events == nil, BadType, "Back-Channel Logout 2.4", "there is no events claim", "", "")
+	return k.that(!w.events, BadType, "Back-Channel Logout 2.4", "there is no events claim", "", "")
 }
 
 // checkNonce is Core section 3.1.3.7 (11). The value is a secret, so none is told.
-func (c *Client) checkNonce(k *checker, w *idClaims, x expectation) error {
+func checkNonce(k *checker, w *idClaims, x expectation) error {
 	if x.anyNonce {
 		return nil
 	}
-	return k.that(x.nonce != "" && w.Nonce != nil && subtle.ConstantTimeCompare([]byte(*w.Nonce), []byte(x.nonce)) == 1,
+	return k.that(x.nonce != "" && w.nonce.there && subtle.ConstantTimeCompare([]byte(w.nonce.value), []byte(x.nonce)) == 1,
 		BadNonce, "Core 3.1.3.7 (11)", "nonce is the one sent", "", "")
 }
 
 // checkAuthentication is Core section 3.1.3.7 (12, 13).
 func (c *Client) checkAuthentication(k *checker, w *idClaims, x expectation) error {
 	if len(x.acr) > 0 {
-		if err := k.that(w.ACR != nil && slices.Contains(x.acr, *w.ACR), BadACR, "Core 3.1.3.7 (12)", "acr is one that was demanded",
-			strings.Join(x.acr, " "), deref(w.ACR)); err != nil {
+		if err := k.that(w.acr.there && slices.Contains(x.acr, w.acr.value), BadACR, "Core 3.1.3.7 (12)", "acr is one that was demanded",
+			strings.Join(x.acr, " "), w.acr.value); err != nil {
 			return err
 		}
 	}
 	now, skew := c.p.env.now(), c.p.env.skew
 	if x.maxAge != nil || c.c.Metadata.RequireAuthTime {
-		if err := k.that(w.AuthTime != nil, BadAuthTime, "Core 2", "auth_time is there", "auth_time", ""); err != nil {
+		if err := k.that(w.authTime.there, BadAuthTime, "Core 2", "auth_time is there", "auth_time", ""); err != nil {
 			return err
 		}
 	}
-	if w.AuthTime == nil {
+	if !w.authTime.there {
 		return nil
 	}
-	at := w.AuthTime.Time()
+	at := w.authTime.at
 	if err := k.tellIf(at.Sub(now) <= skew, BadAuthTime, "Core 2", "auth_time is not in the future", "it is ", at, now); err != nil || x.maxAge == nil {
 		return err
 	}
@@ -376,7 +465,7 @@ func (c *Client) checkAuthentication(k *checker, w *idClaims, x expectation) err
 // 3.2.2.9, 3.3.2.9 to 3.3.2.11; FAPI 1.0 Part 2 section 5.1).
 func checkHashes(k *checker, w *idClaims, alg string, x expectation) error {
 	for _, h := range []struct {
-		claim  *string
+		claim  textClaim
 		value  string
 		needed bool
 		reason Reason
@@ -384,13 +473,13 @@ func checkHashes(k *checker, w *idClaims, alg string, x expectation) error {
 		of     string
 		spec   string
 	}{
-		{w.ATHash, x.accessToken, x.needTokenHash, BadAccessTokenHash, "at_hash", "access token", "Core 3.2.2.9"},
-		{w.CHash, x.code, x.needCodeHash, BadCodeHash, "c_hash", "code", "Core 3.3.2.11"},
-		{w.SHash, x.state, false, BadStateHash, "s_hash", "state", "FAPI 1.0 Part 2, 5.1"},
+		{w.atHash, x.accessToken, x.needTokenHash, BadAccessTokenHash, "at_hash", "access token", "Core 3.2.2.9"},
+		{w.cHash, x.code, x.needCodeHash, BadCodeHash, "c_hash", "code", "Core 3.3.2.11"},
+		{w.sHash, x.state, false, BadStateHash, "s_hash", "state", "FAPI 1.0 Part 2, 5.1"},
 	} {
-		if h.claim == nil || h.value == "" {
+		if !h.claim.there || h.value == "" {
 			if h.needed {
-				if err := k.that(h.claim != nil, h.reason, h.spec, h.name+" is there", h.name, ""); err != nil {
+				if err := k.that(h.claim.there, h.reason, h.spec, h.name+" is there", h.name, ""); err != nil {
 					return err
 				}
 			}
@@ -403,7 +492,7 @@ func checkHashes(k *checker, w *idClaims, alg string, x expectation) error {
 		if err != nil {
 			return k.failed(&ProtocolError{Reason: h.reason, Spec: h.spec, Detail: err.Error(), Err: err}, h.name+" is the "+h.of+"'s")
 		}
-		if err := k.that(subtle.ConstantTimeCompare([]byte(*h.claim), []byte(want)) == 1, h.reason, h.spec, h.name+" is the "+h.of+"'s", "", ""); err != nil {
+		if err := k.that(subtle.ConstantTimeCompare([]byte(h.claim.value), []byte(want)) == 1, h.reason, h.spec, h.name+" is the "+h.of+"'s", "", ""); err != nil {
 			return err
 		}
 	}
@@ -412,11 +501,11 @@ func checkHashes(k *checker, w *idClaims, alg string, x expectation) error {
 
 // newIDToken reads the claims of a token that was verified before.
 func newIDToken(raw, alg string, claims json.RawMessage) (*IDToken, error) {
-	var w idClaims
-	if err := strictjson.Unmarshal(claims, &w); err != nil {
+	w, err := readClaims(claims)
+	if err != nil {
 		return nil, err
 	}
-	if deref(w.Issuer) == "" || deref(w.Subject) == "" {
+	if w.issuer.value == "" || w.subject.value == "" {
 		return nil, errors.New("iss or sub is missing")
 	}
 	return w.token(raw, alg, claims), nil
@@ -424,21 +513,29 @@ func newIDToken(raw, alg string, claims json.RawMessage) (*IDToken, error) {
 
 func (w *idClaims) token(raw, alg string, claims []byte) *IDToken {
 	return &IDToken{
-		Issuer:    deref(w.Issuer),
-		Subject:   deref(w.Subject),
-		Audience:  w.Audience,
-		Expiry:    seconds(w.Expiry),
-		IssuedAt:  seconds(w.IssuedAt),
-		AuthTime:  seconds(w.AuthTime),
-		Nonce:     deref(w.Nonce),
-		ACR:       deref(w.ACR),
-		AMR:       w.AMR,
-		AZP:       deref(w.AZP),
-		SessionID: deref(w.SID),
+		Issuer:    w.issuer.value,
+		Subject:   w.subject.value,
+		Audience:  w.audience.values,
+		Expiry:    w.expiry.at,
+		IssuedAt:  w.issuedAt.at,
+		AuthTime:  w.authTime.known(),
+		Nonce:     w.nonce.value,
+		ACR:       w.acr.value,
+		AMR:       w.amr.values,
+		AZP:       w.azp.value,
+		SessionID: w.sid.value,
 		raw:       raw,
 		alg:       alg,
 		claims:    claims,
 	}
+}
+
+// known is the time, or zero for the 0 that some OPs write for unknown.
+func (c timeClaim) known() time.Time {
+	if c.at.Unix() == 0 {
+		return time.Time{}
+	}
+	return c.at
 }
 
 func deref(s *string) string {
@@ -446,14 +543,6 @@ func deref(s *string) string {
 		return ""
 	}
 	return *s
-}
-
-// seconds is the time of an optional claim. 0 is what OPs write for unknown.
-func seconds(s *strictjson.Seconds) time.Time {
-	if s == nil || s.Time().Unix() == 0 {
-		return time.Time{}
-	}
-	return s.Time()
 }
 
 // wantsDetail reports whether somebody sees the checks that pass.

@@ -44,20 +44,20 @@ func InspectToken(raw string, now time.Time) *Inspection {
 	if h, ok := i.readForm(k, raw); !ok || h.Enc != "" {
 		return i
 	}
-	var w idClaims
-	if err := strictjson.Unmarshal(i.Claims, &w); err != nil {
+	w, err := readClaims(i.Claims)
+	if err != nil {
 		_ = k.failed(badPayload(err), "the claims are JSON of the right types")
 		return i
 	}
 	_ = k.that(true, BadClaim, "RFC 7519 4", "the claims are JSON of the right types", "", "")
-	if w.Expiry != nil {
-		_ = k.tellIf(now.Before(w.Expiry.Time()), TokenExpired, "RFC 7519 4.1.4", "exp is not past", "it is ", w.Expiry.Time(), now)
+	if w.expiry.there {
+		_ = k.tellIf(now.Before(w.expiry.at), TokenExpired, "RFC 7519 4.1.4", "exp is not past", "it is ", w.expiry.at, now)
 	}
-	if w.NotBefore != nil {
-		_ = k.tellIf(!now.Before(w.NotBefore.Time()), TokenNotYetValid, "RFC 7519 4.1.5", "nbf is not in the future", "it is ", w.NotBefore.Time(), now)
+	if w.notBefore.there {
+		_ = k.tellIf(!now.Before(w.notBefore.at), TokenNotYetValid, "RFC 7519 4.1.5", "nbf is not in the future", "it is ", w.notBefore.at, now)
 	}
-	if w.IssuedAt != nil {
-		_ = k.tellIf(!now.Before(w.IssuedAt.Time()), TokenNotYetValid, "RFC 7519 4.1.6", "iat is not in the future", "it is ", w.IssuedAt.Time(), now)
+	if w.issuedAt.there {
+		_ = k.tellIf(!now.Before(w.issuedAt.at), TokenNotYetValid, "RFC 7519 4.1.6", "iat is not in the future", "it is ", w.issuedAt.at, now)
 	}
 	return i
 }
@@ -94,18 +94,13 @@ func (c *Client) InspectIDToken(ctx context.Context, raw string, e ExpectedIDTok
 		_, _ = c.verifySignature(ctx, k, raw, c.idTokenAlgs)
 	}
 	_ = checkType(k, h.Type, "id_token+jwt")
-	var w idClaims
-	if err := strictjson.Unmarshal(i.Claims, &w); err != nil {
+	w, err := readClaims(i.Claims)
+	if err != nil {
 		_ = k.failed(badPayload(err), "the claims are JSON of the right types")
 		return i
 	}
 	x := expectation{nonce: e.Nonce, anyNonce: e.Nonce == "", accessToken: e.AccessToken, code: e.Code, maxAge: e.MaxAge, acr: e.ACR}
-	for _, check := range []func(*checker, *idClaims, expectation) error{
-		c.checkIssuer, c.checkAudience, c.checkTimes, c.checkSubject, c.checkNonce, c.checkAuthentication,
-	} {
-		_ = check(k, &w, x)
-	}
-	_ = checkHashes(k, &w, h.Alg, x)
+	_ = c.checkClaims(k, &w, h.Alg, x)
 	return i
 }
 

@@ -137,18 +137,18 @@ func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (clai
 	if err := checkType(k, v.Header.Type, "userinfo+jwt", "token-userinfo+jwt"); err != nil {
 		return nil, false, err
 	}
-	var w idClaims
-	if err := strictjson.Unmarshal(v.Payload, &w); err != nil {
+	w, err := readClaims(v.Payload)
+	if err != nil {
 		return nil, false, k.failed(badPayload(err), "the claims are JSON of the right types")
 	}
 	md, now, skew := c.p.md(), c.p.env.now(), c.p.env.skew
-	if w.Issuer != nil {
-		if err := k.that(*w.Issuer == md.Issuer, BadIssuer, "Core 5.3.2", "iss is the issuer", md.Issuer, *w.Issuer); err != nil {
+	if w.issuer.there {
+		if err := k.that(w.issuer.value == md.Issuer, BadIssuer, "Core 5.3.2", "iss is the issuer", md.Issuer, w.issuer.value); err != nil {
 			return nil, false, err
 		}
 	}
-	if w.Audience != nil {
-		if err := k.that(slices.Contains(w.Audience, c.c.ID), BadAudience, "Core 5.3.2", "aud holds the client", c.c.ID, strings.Join(w.Audience, " ")); err != nil {
+	if w.audience.there {
+		if err := k.that(slices.Contains(w.audience.values, c.c.ID), BadAudience, "Core 5.3.2", "aud holds the client", c.c.ID, strings.Join(w.audience.values, " ")); err != nil {
 			return nil, false, err
 		}
 	}
@@ -158,8 +158,8 @@ func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (clai
 		t      time.Time
 		ok     bool
 	}{
-		{"exp is not past", TokenExpired, seconds(w.Expiry), w.Expiry == nil || now.Sub(seconds(w.Expiry)) <= skew},
-		{"nbf is not in the future", TokenNotYetValid, seconds(w.NotBefore), w.NotBefore == nil || seconds(w.NotBefore).Sub(now) <= skew},
+		{"exp is not past", TokenExpired, w.expiry.at, !w.expiry.there || now.Sub(w.expiry.at) <= skew},
+		{"nbf is not in the future", TokenNotYetValid, w.notBefore.at, !w.notBefore.there || w.notBefore.at.Sub(now) <= skew},
 	} {
 		if err := k.tellIf(at.ok, at.reason, "RFC 7519 4.1", at.title, "it is ", at.t, now); err != nil {
 			return nil, false, err
