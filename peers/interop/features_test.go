@@ -247,6 +247,12 @@ func TestMaxAge(t *testing.T) {
 		c := r.known(t, r.provider(t), "rely-client_secret_basic")
 		age := 10 * time.Minute
 		tokens, err := login{responseType: "code", maxAge: &age}.run(t, o, c)
+		if !o.Peer.Has.AuthTime {
+			if !errors.Is(err, oidc.BadAuthTime) {
+				t.Errorf("Finish: %v, want %v", err, oidc.BadAuthTime)
+			}
+			return
+		}
 		if err != nil {
 			t.Fatalf("Finish: %v", err)
 		}

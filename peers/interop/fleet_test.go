@@ -210,6 +210,7 @@ func (r rp) register(t *testing.T, p *oidc.Provider, responseType string, m oidc
 func (r rp) client(t *testing.T, p *oidc.Provider, config oidc.ClientConfig) *oidc.Client {
 	t.Helper()
 	config.Quirks.EncodedResponseIssuer = r.on(interop.EncodedIssuer)
+	config.Quirks.AssertionAudienceEndpoint = r.on(interop.EndpointAudience)
 	config.Quirks.RawBasicCredentials = r.on(interop.RawCredentials)
 	c, err := oidc.NewClient(p, config)
 	if err != nil {
@@ -301,7 +302,7 @@ func subtest(responseType string) string { return strings.ReplaceAll(responseTyp
 func secretive(p *interop.Peer) []launch.Client {
 	return []launch.Client{{
 		ID:            "rely-special",
-		Secret:        "a+b/c=d%e:f g&" + rand.Text(),
+		Secret:        "a+b/c=d%e f&" + rand.Text(),
 		RedirectURIs:  []string{interop.RedirectURI},
 		ResponseTypes: []string{"code"},
 		GrantTypes:    p.Has.GrantTypes([]string{"code"}),

@@ -25,6 +25,7 @@ func oidcProvider() *Peer {
 			UserInfoAlgs:   []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
 			Refresh:        Refresh{Issued: true, Rotates: true, OneUse: true, IDToken: true},
 			Revocation:     true,
+			AuthTime:       true,
 			WebFinger:      true,
 			PKCE:           true,
 			ResponseIssuer: true,

@@ -22,9 +22,11 @@ func pyoidc() *Peer {
 			IDTokenAlgs:   []string{"RS256", "PS256", "ES256", "HS256"},
 			UserInfoAlgs:  []string{"RS256", "PS256", "ES256", "HS256"},
 			Refresh:       Refresh{Scope: "offline_access", Issued: true, IDToken: true},
+			AuthTime:      true,
 			WebFinger:     true,
 		},
 		Oddities: []Oddity{
+			{"client_secret_basic is not percent-decoded", RawCredentials},
 			{"code_challenge is accepted and not looked at", ""},
 			{"iss is in the authentication response where the ID Token is not", ""},
 			{"client_id and scope are in the authentication response", ""},

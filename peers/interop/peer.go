@@ -43,7 +43,8 @@ type Capabilities struct {
 	// Registration: the response types that a client can register itself for
 	// (Registration 1.0); empty: there is no registration.
 	Registration []string
-	// Management of a registration (RFC 7592), operation by operation.
+	// Management of a registration (RFC 7592), operation by operation, as far as
+	// Rely understands the answers.
 	Management Management
 	// IDTokenAlgs a client can register for.
 	IDTokenAlgs []string
@@ -57,8 +58,10 @@ type Capabilities struct {
 	WebFinger bool
 	// PKCE is checked, rather than ignored (RFC 7636).
 	PKCE bool
-	// ResponseIssuer: every authentication response has iss (RFC 9207).
+	// ResponseIssuer: iss in the authentication response is announced (RFC 9207).
 	ResponseIssuer bool
+	// AuthTime is in the ID Token where max_age is asked for (Core 3.1.2.1).
+	AuthTime bool
 }
 
 // Management is what RFC 7592 offers.
@@ -100,6 +103,8 @@ const (
 	// RawCredentials is oidc.Quirks.RawBasicCredentials, for a client whose
 	// secret is not the same with and without percent-encoding.
 	RawCredentials Switch = "Quirks.RawBasicCredentials"
+	// EndpointAudience is oidc.Quirks.AssertionAudienceEndpoint.
+	EndpointAudience Switch = "Quirks.AssertionAudienceEndpoint"
 	// NamedMode is oidc.AuthParams.ResponseMode, naming the default mode.
 	NamedMode Switch = "AuthParams.ResponseMode"
 	// NamedMethod is oidc.ClientMetadata.TokenEndpointAuthMethod, naming the

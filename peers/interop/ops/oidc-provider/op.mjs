@@ -6,7 +6,7 @@
 // cert and key, the clients known beforehand (in the words of OpenID Connect
 // Dynamic Client Registration) and one user. The OP's own pages for login and
 // consent are used as they are: they take any user name.
-import { generateKeyPair } from 'node:crypto';
+import { generateKeyPair, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { promisify } from 'node:util';
@@ -43,7 +43,9 @@ const provider = new Provider(config.issuer, {
   adapter: undefined, // in memory
   clients: config.clients,
   jwks: { keys },
-  cookies: { keys: [crypto.randomUUID()] },
+  // An authentication request may come by POST, from the Relying Party's site.
+  enableHttpPostMethods: true,
+  cookies: { keys: [randomUUID()], long: { sameSite: 'none', secure: true } },
   findAccount: accountFor,
   claims: {
     openid: ['sub'],

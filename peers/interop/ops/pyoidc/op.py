@@ -124,7 +124,6 @@ def new_provider(config):
         verify_client,
         symkey=secrets.token_bytes(16),
         keyjar=keyjar,
-        baseurl=config["issuer"] + "/",
         template_renderer=form_post,
         settings=OicProviderSettings(verify_ssl=config["ca"]),
     )
