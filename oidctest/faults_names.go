@@ -24,7 +24,7 @@ const (
 	// of the identifier.
 	JRDNotFound Fault = "jrd_not_found"
 	// JRDHTML: a page comes in place of JSON (RFC 7033 4.2). Refuse the document.
-	JRDHTML Fault = "jrdhtml"
+	JRDHTML Fault = "jrd_html"
 	// JRDNull: the document is null (RFC 7033 4.4). Refuse the document.
 	JRDNull Fault = "jrd_null"
 	// JRDTruncated: the document ends in the middle (RFC 7033 4.4). Refuse the document.
@@ -67,7 +67,7 @@ const (
 	TokenEndpointMissing Fault = "token_endpoint_missing"
 	// JWKSURIMissing: there is no jwks_uri (Discovery 1.0 3). Refuse when the client is set
 	// up.
-	JWKSURIMissing Fault = "jwksuri_missing"
+	JWKSURIMissing Fault = "jwks_uri_missing"
 	// EndpointJavaScript: the authorization endpoint is javascript: (Discovery 1.0 3). Refuse
 	// the metadata.
 	EndpointJavaScript Fault = "endpoint_java_script"
@@ -82,13 +82,13 @@ const (
 	// code never go in the clear.
 	TokenEndpointHTTP Fault = "token_endpoint_http"
 	// JWKSURIHTTP: the jwks_uri is http (Discovery 1.0 3). Refuse the metadata.
-	JWKSURIHTTP Fault = "jwksurihttp"
+	JWKSURIHTTP Fault = "jwks_uri_http"
 	// AuthorizationEndpointHTTP: the authorization endpoint is http (Core 3.1.2). Refuse the
 	// metadata.
 	AuthorizationEndpointHTTP Fault = "authorization_endpoint_http"
 	// UserInfoEndpointHTTP: the UserInfo endpoint is http (Core 5.3). Refuse; the access token
 	// never goes in the clear.
-	UserInfoEndpointHTTP Fault = "user_info_endpoint_http"
+	UserInfoEndpointHTTP Fault = "userinfo_endpoint_http"
 	// MetadataEndless: the document never ends (Discovery 1.0 4). Stop at a limit.
 	MetadataEndless Fault = "metadata_endless"
 	// MetadataBomb: the document unpacks to 256 MiB (Discovery 1.0 4). Stop at a limit of what
@@ -236,13 +236,13 @@ const (
 	JWKSRedirectInside Fault = "jwks_redirect_inside"
 	// JWKSHTML: a page comes in place of the key set (RFC 7517 8.5). Refuse it and repeat
 	// nothing of it.
-	JWKSHTML Fault = "jwkshtml"
+	JWKSHTML Fault = "jwks_html"
 	// JWKSExponentOne: the RSA exponent is 1 (RFC 8017 3.1). Refuse the key.
 	JWKSExponentOne Fault = "jwks_exponent_one"
 	// JWKSManyKeys: the set has 2 000 keys (RFC 7517 5). Keep at most a hundred.
 	JWKSManyKeys Fault = "jwks_many_keys"
 	// JWKSWrongX5C: the certificates of the keys are nonsense (RFC 7517 4.7). Ignore them.
-	JWKSWrongX5C Fault = "jwks_wrong_x5_c"
+	JWKSWrongX5C Fault = "jwks_wrong_x5c"
 	// JWKSCachedForever: the key set says to keep it for ten years (RFC 9111 5.2.2.1). Keep it
 	// for a time of your own.
 	JWKSCachedForever Fault = "jwks_cached_forever"
@@ -469,11 +469,11 @@ const (
 	// TokenHTML: the media type is text/html (RFC 6749 5.1). Refuse it.
 	TokenHTML Fault = "token_html"
 	// TokenStatus203: the status is 203 (RFC 6749 5.1). Refuse it.
-	TokenStatus203 Fault = "token_status203"
+	TokenStatus203 Fault = "token_status_203"
 	// TokenStatus204: the status is 204 (RFC 6749 5.1). Refuse it.
-	TokenStatus204 Fault = "token_status204"
+	TokenStatus204 Fault = "token_status_204"
 	// TokenStatus206: the status is 206 (RFC 6749 5.1). Refuse it.
-	TokenStatus206 Fault = "token_status206"
+	TokenStatus206 Fault = "token_status_206"
 	// TokenDuplicate: the access token is there twice (RFC 8259 4). Refuse it.
 	TokenDuplicate Fault = "token_duplicate"
 	// TokenNull: the answer is null (RFC 6749 5.1). Refuse it.
@@ -523,11 +523,11 @@ const (
 	JKUHeader Fault = "jku_header"
 	// X5UHeader: the header names a certificate (x5u) (RFC 8725 3.10). Refuse the ID Token;
 	// fetch nothing that a header names.
-	X5UHeader Fault = "x5_u_header"
+	X5UHeader Fault = "x5u_header"
 	// ECDSAZero: the ECDSA signature is all zero (RFC 7518 3.4). Refuse the ID Token.
 	ECDSAZero Fault = "ecdsa_zero"
 	// ECDSADER: the ECDSA signature is DER (RFC 7518 3.4). Refuse the ID Token.
-	ECDSADER Fault = "ecdsader"
+	ECDSADER Fault = "ecdsa_der"
 	// ECDSAShort: the ECDSA signature is one byte short (RFC 7518 3.4). Refuse the ID Token.
 	ECDSAShort Fault = "ecdsa_short"
 )
@@ -736,68 +736,68 @@ const (
 // Faults of UserInfo.
 const (
 	// UserInfoOtherSubject: the subject is another person (Core 5.3.2). Refuse the response.
-	UserInfoOtherSubject Fault = "user_info_other_subject"
+	UserInfoOtherSubject Fault = "userinfo_other_subject"
 	// UserInfoSubMissing: there is no subject (Core 5.3.2). Refuse the response.
-	UserInfoSubMissing Fault = "user_info_sub_missing"
+	UserInfoSubMissing Fault = "userinfo_sub_missing"
 	// UserInfoSubDuplicate: there are two subjects (RFC 8259 4). Refuse the response.
-	UserInfoSubDuplicate Fault = "user_info_sub_duplicate"
+	UserInfoSubDuplicate Fault = "userinfo_sub_duplicate"
 	// UserInfoCaseVariant: SUB stands beside sub (RFC 8259 4). Look at the exact name alone.
-	UserInfoCaseVariant Fault = "user_info_case_variant"
+	UserInfoCaseVariant Fault = "userinfo_case_variant"
 	// UserInfoHTML: the media type is text/html (Core 5.3.2). Refuse the response.
-	UserInfoHTML Fault = "user_info_html"
+	UserInfoHTML Fault = "userinfo_html"
 	// UserInfoUnsigned: JSON comes in place of the signed response (Core 5.3.2). Refuse the
 	// response.
-	UserInfoUnsigned Fault = "user_info_unsigned"
+	UserInfoUnsigned Fault = "userinfo_unsigned"
 	// UserInfoIssOther: the signed response is another issuer's (Core 5.3.2). Refuse the
 	// response.
-	UserInfoIssOther Fault = "user_info_iss_other"
+	UserInfoIssOther Fault = "userinfo_iss_other"
 	// UserInfoAudOther: the signed response is for another client (Core 5.3.2). Refuse the
 	// response.
-	UserInfoAudOther Fault = "user_info_aud_other"
+	UserInfoAudOther Fault = "userinfo_aud_other"
 	// UserInfoExpired: the signed response has expired (RFC 7519 4.1.4). Refuse the response.
-	UserInfoExpired Fault = "user_info_expired"
+	UserInfoExpired Fault = "userinfo_expired"
 	// UserInfoAlgOther: the signed response has an algorithm that was not agreed (Core 5.3.2).
 	// Refuse the response.
-	UserInfoAlgOther Fault = "user_info_alg_other"
+	UserInfoAlgOther Fault = "userinfo_alg_other"
 	// UserInfoSignatureWrong: the signature of the response is wrong (Core 5.3.2). Refuse the
 	// response.
-	UserInfoSignatureWrong Fault = "user_info_signature_wrong"
+	UserInfoSignatureWrong Fault = "userinfo_signature_wrong"
 	// UserInfoAlgNone: the response is a JWT without a signature (Core 5.3.2). Refuse the
 	// response.
-	UserInfoAlgNone Fault = "user_info_alg_none"
+	UserInfoAlgNone Fault = "userinfo_alg_none"
 	// UserInfoNull: the response is null (Core 5.3.2). Refuse the response.
-	UserInfoNull Fault = "user_info_null"
+	UserInfoNull Fault = "userinfo_null"
 	// UserInfoArray: the response is an array (Core 5.3.2). Refuse the response.
-	UserInfoArray Fault = "user_info_array"
+	UserInfoArray Fault = "userinfo_array"
 	// UserInfoEndless: the response never ends (Core 5.3.2). Stop at a limit.
-	UserInfoEndless Fault = "user_info_endless"
+	UserInfoEndless Fault = "userinfo_endless"
 	// UserInfoSlow: the response comes byte by byte (Core 5.3.2). Stop at a deadline.
-	UserInfoSlow Fault = "user_info_slow"
+	UserInfoSlow Fault = "userinfo_slow"
 	// UserInfoRedirectHTTP: a redirect leads to http (RFC 6750 5.2). Do not follow; the access
 	// token goes nowhere else.
-	UserInfoRedirectHTTP Fault = "user_info_redirect_http"
+	UserInfoRedirectHTTP Fault = "userinfo_redirect_http"
 	// UserInfoRedirectElsewhere: a redirect leads to another host (RFC 6750 5.2). Do not
 	// follow; the access token goes nowhere else.
-	UserInfoRedirectElsewhere Fault = "user_info_redirect_elsewhere"
+	UserInfoRedirectElsewhere Fault = "userinfo_redirect_elsewhere"
 	// UserInfoError: the provider fails with a page (500) (Core 5.3.3). Report the failure;
 	// show nothing of the page.
-	UserInfoError Fault = "user_info_error"
+	UserInfoError Fault = "userinfo_error"
 	// UserInfoUnauthorized: the access token is refused (401) (RFC 6750 3.1). Fail, or go on
 	// without it, as the application has said.
-	UserInfoUnauthorized Fault = "user_info_unauthorized"
+	UserInfoUnauthorized Fault = "userinfo_unauthorized"
 	// UserInfoEmailVerifiedString: email_verified is the string "false" (Core 5.1). Do not
 	// count the email as verified.
-	UserInfoEmailVerifiedString Fault = "user_info_email_verified_string"
+	UserInfoEmailVerifiedString Fault = "userinfo_email_verified_string"
 	// UserInfoEmailVerifiedNumber: email_verified is 1 (Core 5.1). Do not count the email as
 	// verified.
-	UserInfoEmailVerifiedNumber Fault = "user_info_email_verified_number"
+	UserInfoEmailVerifiedNumber Fault = "userinfo_email_verified_number"
 	// UserInfoEmailHostile: the email has two at signs (Core 5.1). Take no domain from it.
-	UserInfoEmailHostile Fault = "user_info_email_hostile"
+	UserInfoEmailHostile Fault = "userinfo_email_hostile"
 	// UserInfoInvalidUTF8: a claim is not UTF-8 (RFC 8259 8.1). Refuse the response.
-	UserInfoInvalidUTF8 Fault = "user_info_invalid_utf8"
+	UserInfoInvalidUTF8 Fault = "userinfo_invalid_utf8"
 	// UserInfoAggregated: claims come as a JWT of another source (Core 5.6.2). Accept the
 	// rest; do not mix what is not verified with what is.
-	UserInfoAggregated Fault = "user_info_aggregated"
+	UserInfoAggregated Fault = "userinfo_aggregated"
 )
 
 // Faults of Refresh.
