@@ -163,14 +163,15 @@ func (c *listClaim) read(name, value string) error {
 		c.values = []string{s}
 		return nil
 	}
-	if strictjson.Unmarshal([]byte(value), &c.values) != nil {
+	var ok bool
+	if c.values, ok = strictjson.List(value); !ok {
 		return wrongType(name, "string or list of strings")
 	}
 	return nil
 }
 
 func (c *timeClaim) read(name, value string) error {
-	secs, err := strictjson.ParseSeconds([]byte(value))
+	secs, err := strictjson.ParseSeconds(value)
 	if err != nil {
 		return wrongType(name, "NumericDate that a clock can show")
 	}

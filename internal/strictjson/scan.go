@@ -262,3 +262,36 @@ func Text(value string) (text string, ok bool) {
 	b, err := jsontext.AppendUnquote(nil, value)
 	return string(b), err == nil
 }
+
+// List returns the list of strings that value, as Scan hands it out, is; ok is
+// false for a value of another type.
+func List(value string) (list []string, ok bool) {
+	s := scanner{data: value}
+	if !s.take('[') {
+		return nil, false
+	}
+	s.space()
+	if s.take(']') {
+		return []string{}, s.at == len(value)
+	}
+	list = make([]string, 0, 1+strings.Count(value, ","))
+	for {
+		s.space()
+		start := s.at
+		if _, ok := s.text(); !ok {
+			return nil, false
+		}
+		text, ok := Text(value[start:s.at])
+		if !ok {
+			return nil, false
+		}
+		list = append(list, text)
+		s.space()
+		if s.take(']') {
+			return list, s.at == len(value)
+		}
+		if !s.take(',') {
+			return nil, false
+		}
+	}
+}

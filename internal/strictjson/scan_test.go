@@ -3,6 +3,7 @@ package strictjson
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -121,6 +122,21 @@ func BenchmarkScan(b *testing.B) {
 	for b.Loop() {
 		if err := Scan(text, func(string, string) error { return nil }); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	for value, want := range map[string][]string{
+		`[]`: {}, `[ ]`: {}, `["a"]`: {"a"}, `[ "a" , "b,c" ]`: {"a", "b,c"}, `["\u0061","é"]`: {"a", "é"},
+	} {
+		if got, ok := List(value); !ok || !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, %v, want %q", value, got, ok, want)
+		}
+	}
+	for _, value := range []string{`"a"`, `1`, `null`, `{}`, `[1]`, `["a",null]`, `[["a"]]`, `["a"`, `["a",]`, `["a"]x`, `["\ud800"]`, ``} {
+		if got, ok := List(value); ok {
+			t.Errorf("%s: read as the list %q", value, got)
 		}
 	}
 }

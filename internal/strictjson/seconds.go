@@ -29,7 +29,7 @@ type Seconds struct {
 
 // ParseSeconds reads one JSON number as [Seconds] describes. The error is an
 // [*Error] of kind [WrongType] or [OutOfRange].
-func ParseSeconds(number []byte) (Seconds, error) {
+func ParseSeconds[T ~string | ~[]byte](number T) (Seconds, error) {
 	if len(number) == 0 || number[0] != '-' && (number[0] < '0' || number[0] > '9') {
 		return Seconds{}, &Error{Kind: WrongType, Detail: "expected a number of seconds"}
 	}
@@ -46,7 +46,7 @@ func ParseSeconds(number []byte) (Seconds, error) {
 		return Seconds{}, &Error{Kind: OutOfRange, Detail: "negative number of seconds"}
 	}
 	// JSON numbers end in a digit, and Valid would let white space follow.
-	if last := number[len(number)-1]; last < '0' || last > '9' || Valid(number) != nil {
+	if last := number[len(number)-1]; last < '0' || last > '9' || Valid([]byte(number)) != nil {
 		return Seconds{}, &Error{Kind: WrongType, Detail: "expected a number of seconds"}
 	}
 
@@ -128,9 +128,9 @@ func outOfRange() *Error {
 	return &Error{Kind: OutOfRange, Detail: "a time after the year 9999"}
 }
 
-func allDigits(text []byte) bool {
-	for _, c := range text {
-		if c < '0' || c > '9' {
+func allDigits[T ~string | ~[]byte](text T) bool {
+	for i := range len(text) {
+		if c := text[i]; c < '0' || c > '9' {
 			return false
 		}
 	}
@@ -138,7 +138,7 @@ func allDigits(text []byte) bool {
 }
 
 // decimal reads at most 12 digits; the callers cut the text to that length.
-func decimal[T string | []byte](digits T) (n int64) {
+func decimal[T ~string | ~[]byte](digits T) (n int64) {
 	for i := range len(digits) {
 		n = n*10 + int64(digits[i]-'0')
 	}
