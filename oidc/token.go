@@ -286,6 +286,9 @@ type tokensExport struct {
 	Expiry       time.Time       `json:"exp,omitzero"`
 	Scopes       []string        `json:"sc,omitempty"`
 	SessionState string          `json:"ss,omitempty"`
+	// EmailString is Quirks.EmailVerifiedString, the one quirk that changes how
+	// claims are read later.
+	EmailString bool `json:"evs,omitempty"`
 }
 
 // Export returns the tokens with their secrets, for a store that keeps them from
@@ -294,15 +297,19 @@ func (t *Tokens) Export() ([]byte, error) {
 	x := tokensExport{AccessToken: t.AccessToken, TokenType: t.TokenType, RefreshToken: t.RefreshToken,
 		Expiry: t.Expiry, Scopes: t.Scopes, SessionState: t.SessionState}
 	if id := t.IDToken; id != nil {
-		x.IDToken, x.Claims, x.Alg = id.raw, id.claims, id.alg
+		x.IDToken, x.Claims, x.Alg, x.EmailString = id.raw, id.claims, id.alg, id.quirks.EmailVerifiedString
 	}
 	return json.Marshal(x)
 }
 
-// ImportTokens reads what Export wrote. The ID Token in it was verified before
-// it was exported and is not verified again: its time may be over, and its key
-// gone. So data must come from where nobody else can write.
-func (c *Client) ImportTokens(data []byte) (*Tokens, error) {
+// ImportTokens reads what Tokens.Export wrote for the client of that ID at that
+// issuer; tokens of another are refused. It needs nothing of the OP, so that who
+// is logged in can be told also while the OP is down.
+//
+// The ID Token in it was verified before it was exported and is not verified
+// again: its time may be over, and its key gone. So data must come from where
+// nobody else can write.
+func ImportTokens(data []byte, issuer, clientID string) (*Tokens, error) {
 	bad := func(detail string, err error) error {
 		return &InputError{Reason: BadParameter, Field: "tokens", Detail: detail, Err: err}
 	}
@@ -317,13 +324,22 @@ func (c *Client) ImportTokens(data []byte) (*Tokens, error) {
 		if err != nil {
 			return nil, bad("the ID Token in them cannot be read", err)
 		}
-		if id.Issuer != c.p.Issuer() || !slices.Contains(id.Audience, c.c.ID) {
+		if id.Issuer != issuer || !slices.Contains(id.Audience, clientID) {
 			return nil, bad("they belong to another issuer or client", nil)
 		}
-		id.quirks = c.c.Quirks
+		id.quirks.EmailVerifiedString = x.EmailString
 		t.IDToken = id
 	}
 	return t, nil
+}
+
+// ImportTokens is the function ImportTokens for this client.
+func (c *Client) ImportTokens(data []byte) (*Tokens, error) {
+	t, err := ImportTokens(data, c.p.Issuer(), c.c.ID)
+	if err == nil && t.IDToken != nil {
+		t.IDToken.quirks = c.c.Quirks
+	}
+	return t, err
 }
 
 // Format prints what identifies the tokens, and no secret.
