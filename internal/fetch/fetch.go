@@ -189,11 +189,13 @@ func (c *Client) exchange(ctx context.Context, r *Request, method string, u *url
 		limit = DefaultMaxBody
 	}
 	body, fail := c.pools.readBody(resp, limit)
+	if ctx.Err() != nil && (fail == nil || fail.Kind == Truncated) {
+		// A transport may report the deadline as a broken connection; and a
+		// server that sees ours close may still end its body, so that a part of
+		// it looks like the whole.
+		fail = classify(ctx.Err())
+	}
 	if fail != nil {
-		if fail.Kind == Truncated && ctx.Err() != nil {
-			// A transport may report the deadline as a broken connection.
-			fail = classify(ctx.Err())
-		}
 		return nil, fail
 	}
 	x.ResponseBody = body
