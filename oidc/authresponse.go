@@ -14,6 +14,7 @@ import (
 // believed. It is made by one of the Read functions and used by Client.Finish.
 type AuthResponse struct {
 	mode   string
+	at     string // scheme, host and path it came to; "" where that is not known for sure
 	params url.Values
 }
 
@@ -83,8 +84,20 @@ func ReadAuthResponse(r *http.Request) (AuthResponse, error) {
 }
 
 // ReadAuthURL reads the URL that a browser was sent to: its fragment if it has
-// one, or else its query.
+// one, or else its query. If it is absolute, Finish also compares it, up to the
+// query, with the redirect URI of the login (WrongRedirectURI).
 func ReadAuthURL(raw string) (AuthResponse, error) {
+	a, err := readAuthURL(raw)
+	if err != nil {
+		return AuthResponse{}, err
+	}
+	if place, _, _ := cutAny(raw, "?#"); strings.Contains(place, ":") {
+		a.at = place
+	}
+	return a, nil
+}
+
+func readAuthURL(raw string) (AuthResponse, error) {
 	if len(raw) > MaxAuthResponse+MaxAuthURL {
 		return tooLong()
 	}

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -139,7 +140,24 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if err := c.pinAlgorithms(md); err != nil {
 		return nil, err
 	}
+	if err := c.keysAreKnown(md); err != nil {
+		return nil, err
+	}
 	return c, nil
+}
+
+// keysAreKnown refuses metadata without keys where a signature is verified with
+// them (hostile catalogue case 16).
+func (c *Client) keysAreKnown(md *ProviderMetadata) error {
+	if md.JWKSURI != "" || len(md.JWKS) > 0 {
+		return nil
+	}
+	for _, alg := range append(slices.Clone(c.idTokenAlgs), c.userInfoAlgs...) {
+		if alg != "none" && !jose.Symmetric(alg) {
+			return &UnsupportedError{Feature: "tokens signed with " + alg, Detail: "the OP's metadata has no jwks_uri; give it, or the key set in ProviderMetadata.JWKS"}
+		}
+	}
+	return nil
 }
 
 // chooseAuth applies the default of Core section 9 and checks that the method
@@ -300,8 +318,20 @@ func (c *Client) ID() string { return c.c.ID }
 func (c *Client) Metadata() ClientMetadata { return c.c.Metadata.clone() }
 
 // Format prints who the client is, and no secret.
-func (c *Client) Format(f fmt.State, _ rune) {
+func (c Client) Format(f fmt.State, _ rune) {
+	if c.p == nil {
+		redact(f, "oidc.Client")
+		return
+	}
 	redact(f, "oidc.Client", "Issuer", c.p.Issuer(), "ID", c.c.ID, "Auth", c.auth.Method())
+}
+
+// LogValue is what slog logs: who the client is, and no secret.
+func (c Client) LogValue() slog.Value {
+	if c.p == nil {
+		return slog.GroupValue()
+	}
+	return slog.GroupValue(slog.String("issuer", c.p.Issuer()), slog.String("client_id", c.c.ID))
 }
 
 // Format prints who the client is, and no secret.
@@ -316,7 +346,10 @@ func (c ClientConfig) LogValue() slog.Value {
 
 // MarshalJSON writes who the client is, and no secret.
 func (c ClientConfig) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, `{"client_id":%q,"client_secret":%q}`, c.ID, maskedIfPresent(c.Secret)), nil
+	return json.Marshal(struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret,omitempty"`
+	}{c.ID, maskedIfPresent(c.Secret)})
 }
 
 // post sends an authenticated form to an endpoint of the OP. It is sent once: a

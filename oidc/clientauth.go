@@ -6,8 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"rely.example/internal/jose"
@@ -52,6 +56,25 @@ type AuthenticatedRequest struct {
 	Header http.Header
 }
 
+// Format prints where the request goes and which parameters it has, and no value.
+func (r AuthenticatedRequest) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.AuthenticatedRequest", "ClientID", r.ClientID, "Endpoint", r.Endpoint,
+		"Params", strings.Join(slices.Sorted(maps.Keys(r.Form)), ","))
+}
+
+// LogValue is what slog logs: no value of a parameter.
+func (r AuthenticatedRequest) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("client_id", r.ClientID), slog.String("endpoint", r.Endpoint))
+}
+
+// MarshalJSON writes the request with its secrets masked.
+func (r AuthenticatedRequest) MarshalJSON() ([]byte, error) {
+	type plain AuthenticatedRequest
+	p := plain(r)
+	p.Form, p.Header = maskValues(r.Form), maskHeader(r.Header)
+	return json.Marshal(p)
+}
+
 // NoAuth is the method "none" of a public client: client_id alone.
 func NoAuth() ClientAuth { return noAuth{} }
 
@@ -75,6 +98,9 @@ type secretBasic struct {
 
 func (secretBasic) Method() string { return AuthSecretBasic }
 
+// Format prints the method: fmt cannot see that the field inside is a secret.
+func (a secretBasic) Format(f fmt.State, _ rune) { redact(f, "oidc.SecretBasic") }
+
 func (a secretBasic) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
 	id, secret := r.ClientID, string(a.secret)
 	if !a.raw {
@@ -92,6 +118,9 @@ func SecretPost(secret string) ClientAuth { return secretPost{secretText(secret)
 type secretPost struct{ secret secretText }
 
 func (secretPost) Method() string { return AuthSecretPost }
+
+// Format prints the method alone, as that of secretBasic does.
+func (a secretPost) Format(f fmt.State, _ rune) { redact(f, "oidc.SecretPost") }
 
 func (a secretPost) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
 	r.Form.Set("client_id", r.ClientID)
@@ -115,6 +144,9 @@ type secretJWT struct {
 
 func (secretJWT) Method() string { return AuthSecretJWT }
 
+// Format prints the method alone, as that of secretBasic does.
+func (a secretJWT) Format(f fmt.State, _ rune) { redact(f, "oidc.SecretJWT", "Alg", a.alg) }
+
 func (a secretJWT) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
 	return r.assert(jose.SigningKey{Alg: a.alg, Private: []byte(a.secret)})
 }
@@ -126,6 +158,9 @@ func PrivateKeyJWT(k Key) ClientAuth { return privateKeyJWT{k} }
 type privateKeyJWT struct{ key Key }
 
 func (privateKeyJWT) Method() string { return AuthPrivateKey }
+
+// Format prints the method and the key's name, as that of secretBasic does.
+func (a privateKeyJWT) Format(f fmt.State, _ rune) { redact(f, "oidc.PrivateKeyJWT", "Key", a.key.ID) }
 
 func (a privateKeyJWT) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
 	k, err := a.key.signing()

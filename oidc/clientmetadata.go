@@ -204,6 +204,9 @@ func (m *ClientMetadata) check() error {
 			return bad(p.field, "enc needs the alg beside it (Registration 2)")
 		}
 	}
+	if m.DefaultMaxAge != nil && *m.DefaultMaxAge < 0 {
+		return bad("DefaultMaxAge", "it is negative")
+	}
 	if m.TokenEndpointAuthSigningAlg == "none" {
 		return bad("TokenEndpointAuthSigningAlg", "none is not allowed (Registration 2)")
 	}

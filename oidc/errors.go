@@ -85,6 +85,8 @@ const (
 	UnexpectedParameter Reason = "unexpected parameter"
 	// WrongResponseMode: the response came by another way than asked for.
 	WrongResponseMode Reason = "wrong response mode"
+	// WrongRedirectURI: the response came to another URI than the one asked for.
+	WrongRedirectURI Reason = "wrong redirect URI"
 	// WrongClient: the Pending belongs to another client or issuer.
 	WrongClient Reason = "login belongs to another client"
 	// LoginExpired: the Pending is older than a login may take.

@@ -78,6 +78,9 @@ func (c *Client) checkResponse(k *checker, p Pending, a AuthResponse) (responseT
 		"the response came by the mode asked for", p.ResponseMode, a.mode); err != nil {
 		return none, err
 	}
+	if err := checkArrival(k, p, a); err != nil {
+		return none, err
+	}
 	// Core section 3.1.2.7, RFC 6749 section 10.12. The values are secrets, so
 	// none is told.
 	if err := k.that(p.State != "" && subtle.ConstantTimeCompare([]byte(a.params.Get("state")), []byte(p.State)) == 1,
@@ -99,6 +102,18 @@ func (c *Client) checkResponse(k *checker, p Pending, a AuthResponse) (responseT
 			Hint: authErrorHints[code]}
 	}
 	return rt, c.checkArtefacts(k, rt, a)
+}
+
+// checkArrival compares where the response came with where it was asked for,
+// which is what tells the OPs apart where each has a redirect URI of its own (RFC
+// 9700 section 4.4.2.2). Only ReadAuthURL knows the place as the browser saw it;
+// what a server sees of it may have been rewritten by the proxies before it.
+func checkArrival(k *checker, p Pending, a AuthResponse) error {
+	if a.at == "" {
+		return nil
+	}
+	want, _, _ := cutAny(p.RedirectURI, "?#")
+	return k.that(a.at == want, WrongRedirectURI, "RFC 9700 4.4.2.2", "the response came to the redirect URI", want, a.at)
 }
 
 // checkResponseIssuer checks the iss parameter (RFC 9207 section 2.4). It may be
@@ -139,6 +154,10 @@ func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) err
 		{"code", rt.code, MaxCode},
 		{"id_token", rt.idToken, MaxAuthResponse},
 		{"access_token", rt.token, MaxAccessToken},
+		// A JWT-secured response is another mode, which is not asked for here:
+		// what is signed and what stands beside it could contradict each other
+		// (hostile catalogue case 122).
+		{"response", false, 0},
 	} {
 		v := a.params.Get(w.name)
 		if !w.owed {
@@ -147,8 +166,11 @@ func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) err
 			}
 			continue
 		}
-		if err := k.that(v != "" && len(v) <= w.max, MissingParameter, "Core 3.1.2.5", w.name+" is there", w.name, ""); err != nil {
+		if err := k.that(v != "", MissingParameter, "Core 3.1.2.5", w.name+" is there", w.name, ""); err != nil {
 			return err
+		}
+		if len(v) > w.max {
+			return k.tell(false, MalformedAuthResponse, "Core 3.1.2.5", w.name+" is of a sane size", w.name+" is longer than "+strconv.Itoa(w.max)+" bytes")
 		}
 	}
 	if rt.token {

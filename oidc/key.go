@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
@@ -138,5 +139,9 @@ func (k Key) LogValue() slog.Value {
 
 // MarshalJSON writes the key's name and never the key.
 func (k Key) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, `{"kid":%q,"alg":%q,"use":%q}`, k.ID, k.Alg, k.Use), nil
+	return json.Marshal(struct {
+		ID  string `json:"kid,omitempty"`
+		Alg string `json:"alg,omitempty"`
+		Use string `json:"use,omitempty"`
+	}{k.ID, k.Alg, k.Use})
 }

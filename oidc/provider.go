@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -250,6 +251,9 @@ func (p *Provider) fetchDocument(ctx context.Context) (body []byte, strict bool,
 			return nil, false, err
 		case res.Status == 200:
 			return res.Body, i < len(places)-1, nil
+		case res.Status >= 500 || res.Status == http.StatusTooManyRequests:
+			// The OP is down, which breaks no rule and passes.
+			return nil, false, p.env.refused(StepDiscovery, res)
 		case res.Status != 404:
 			return nil, false, p.env.checker(ctx, StepDiscovery).failed(&ProtocolError{Reason: UnexpectedStatus, Spec: "Discovery 4.2",
 				Detail: "status " + strconv.Itoa(res.Status) + " from " + place}, "the metadata is served")

@@ -239,11 +239,21 @@ func authStrength(method string) int {
 	return -1
 }
 
+// stronger reports whether a method that is known proves at least as much as
+// another.
+func stronger(m, than string) bool {
+	return authStrength(than) >= 0 && authStrength(m) >= authStrength(than)
+}
+
 // agreed merges what was asked with what came, and refuses an answer that is
 // less than was asked for (hostile catalogue case 75). The OP may leave members
 // out, and may choose where nothing was asked (RFC 7591 section 3.2.1).
 func agreed(c *checker, asked, got ClientMetadata) (ClientMetadata, error) {
 	const spec = "RFC 7591 3.2.1"
+	if asked.UserInfoSignedResponseAlg == "" && got.UserInfoSignedResponseAlg == "none" {
+		// Some OPs write none for the default, plain JSON (Registration section 2).
+		got.UserInfoSignedResponseAlg = ""
+	}
 	var err error
 	check := func(ok bool, title, want, have string) {
 		if err == nil {
@@ -255,8 +265,7 @@ func agreed(c *checker, asked, got ClientMetadata) (ClientMetadata, error) {
 			strings.Join(asked.RedirectURIs, " "), strings.Join(got.RedirectURIs, " "))
 	}
 	if m := got.TokenEndpointAuthMethod; m != "" {
-		ok := m == asked.TokenEndpointAuthMethod || asked.TokenEndpointAuthMethod == "" && m != "none" ||
-			authStrength(asked.TokenEndpointAuthMethod) == 1 && authStrength(m) == 1
+		ok := m == asked.TokenEndpointAuthMethod || stronger(m, asked.TokenEndpointAuthMethod)
 		check(ok, "token_endpoint_auth_method is the one asked for", asked.TokenEndpointAuthMethod, m)
 	}
 	for _, a := range []struct{ name, asked, got string }{

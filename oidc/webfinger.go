@@ -67,6 +67,10 @@ func FindIssuer(ctx context.Context, identifier string, o *Options) (issuer stri
 		return "", err
 	}
 	c := e.checker(ctx, StepWebFinger)
+	if res.Status >= 500 || res.Status == 429 {
+		// The host is down, which says nothing of the identifier, and passes.
+		return "", e.refused(StepWebFinger, res)
+	}
 	if res.Status != 200 {
 		detail := "status " + strconv.Itoa(res.Status)
 		if res.Status == 404 {
@@ -228,19 +232,20 @@ func (id *identifier) setAuthority(authority string) error {
 	if hasPort(authority) {
 		h, p, err := net.SplitHostPort(authority)
 		n, errPort := strconv.Atoi(p)
-		if err != nil || errPort != nil || n < 1 || n > 65535 {
+		if err != nil || errPort != nil || n < 1 || n > 65535 || strings.Trim(p, "0123456789") != "" {
 			return bad("its port is not understood")
 		}
 		host, id.port = h, n
-	} else {
-		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	} else if bare, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(bare, "]")
 	}
-	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" {
-		id.hostname = strings.ToLower(host)
-		id.host = authority
+	// RFC 3986 section 3.2.2: brackets hold an IPv6 address and nothing else.
+	bracketed := strings.HasPrefix(authority, "[")
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" && addr.Is6() == bracketed {
+		id.hostname, id.host = strings.ToLower(host), authority
 		return nil
 	}
-	if !validHostname(host) {
+	if bracketed || !validHostname(host) {
 		return bad("its host is not understood")
 	}
 	id.hostname, id.host = strings.ToLower(host), authority
