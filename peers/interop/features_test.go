@@ -296,12 +296,25 @@ func TestRefusals(t *testing.T) {
 			wantRefusal(t, c, pending, answer)
 		})
 		t.Run("wrong_verifier", func(t *testing.T) {
-			if !o.Peer.Has.PKCE {
-				t.Skipf("%s does not look at code_verifier", o.Peer.Name)
-			}
 			pending, answer := login{responseType: "code"}.visit(t, c, o.NewBrowser())
 			pending.Verifier = strings.Repeat("x", len(pending.Verifier))
+			if !o.Peer.Has.PKCE {
+				if _, err := c.Finish(t.Context(), pending, answer); err != nil {
+					t.Errorf("Finish: %v; want that the verifier does not matter", err)
+				}
+				return
+			}
 			wantRefusal(t, c, pending, answer)
+		})
+		t.Run("nobody_logged_in", func(t *testing.T) {
+			if o.Peer.Has.NoPrompt == "" {
+				return // our program around the library logs everyone in
+			}
+			pending, answer := login{responseType: "code", prompt: []string{"none"}}.visit(t, c, o.NewBrowser())
+			_, err := c.Finish(t.Context(), pending, answer)
+			if refused, ok := errors.AsType[*oidc.OPError](err); !ok || refused.Code != o.Peer.Has.NoPrompt {
+				t.Errorf("Finish: %v, want %s", err, o.Peer.Has.NoPrompt)
+			}
 		})
 		t.Run("wrong_secret", func(t *testing.T) {
 			known, _ := o.Client("rely-client_secret_basic")

@@ -47,6 +47,7 @@ func glewlwyd() *Peer {
 			IDTokenAlgs:   []string{"RS256"},
 			UserInfoAlgs:  []string{"RS256"},
 			Refresh:       Refresh{Issued: true},
+			NoPrompt:      "interaction_required",
 			Revocation:    true,
 			PKCE:          true,
 		},

@@ -51,6 +51,7 @@ func zitadel() *Peer {
 			Refresh:       Refresh{Scope: "offline_access", Issued: true, Rotates: true, OneUse: true, IDToken: true},
 			Revocation:    true,
 			AuthTime:      true,
+			NoPrompt:      "login_required",
 			WebFinger:     true,
 			PKCE:          true,
 		},

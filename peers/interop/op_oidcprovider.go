@@ -24,6 +24,7 @@ func oidcProvider() *Peer {
 			IDTokenAlgs:    []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
 			UserInfoAlgs:   []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
 			Refresh:        Refresh{Issued: true, Rotates: true, OneUse: true, IDToken: true},
+			NoPrompt:       "login_required",
 			Revocation:     true,
 			AuthTime:       true,
 			WebFinger:      true,

@@ -60,6 +60,9 @@ type Capabilities struct {
 	PKCE bool
 	// ResponseIssuer: iss in the authentication response is announced (RFC 9207).
 	ResponseIssuer bool
+	// NoPrompt is the error code that answers prompt=none where nobody is logged
+	// in (Core 3.1.2.6); empty: the OP, as it is run here, logs everyone in.
+	NoPrompt string
 	// AuthTime is in the ID Token where max_age is asked for (Core 3.1.2.1).
 	AuthTime bool
 }
