@@ -63,8 +63,13 @@ type claimSource struct {
 	AccessToken string `json:"access_token"`
 }
 
+// ClaimSet is a *UserInfo or an *IDToken.
+type ClaimSet interface {
+	Claims(v any) error
+}
+
 // SourcedClaims resolves the aggregated and distributed claims (Core section
-// 5.6.2) of u. Aggregated ones are in u; distributed ones are fetched now, each
+// 5.6.2) of set. Aggregated ones are in it; distributed ones are fetched now, each
 // from the endpoint that the OP names, over https and under the same guard as
 // every URL that a stranger chose; an access token goes to the endpoint that it
 // came with and nowhere else.
@@ -73,11 +78,11 @@ type claimSource struct {
 // one that the OP made itself, nor for those that say who the user is or what a
 // token is worth (sub, iss, aud, exp and their like). A source that fails costs
 // its own claims alone.
-func (c *Client) SourcedClaims(ctx context.Context, u *UserInfo, o ClaimSourceOptions) (*SourcedClaims, error) {
+func (c *Client) SourcedClaims(ctx context.Context, set ClaimSet, o ClaimSourceOptions) (*SourcedClaims, error) {
 	out := &SourcedClaims{Claims: make(map[string]SourcedClaim), Failed: make(map[string]error)}
 	k := c.p.env.checker(ctx, StepClaims)
-	local, err := strictjson.Object(u.claims)
-	if err != nil {
+	var local map[string]json.RawMessage
+	if err := set.Claims(&local); err != nil {
 		return nil, k.failed(malformed(StepClaims, "Core 5.6.2", err), "the claims are a JSON object")
 	}
 	if local["_claim_names"] == nil {
@@ -122,7 +127,7 @@ func (c *Client) SourcedClaims(ctx context.Context, u *UserInfo, o ClaimSourceOp
 var protectedClaims = map[string]bool{
 	"sub": true, "iss": true, "aud": true, "exp": true, "iat": true, "nbf": true, "jti": true, "nonce": true, "azp": true,
 	"acr": true, "amr": true, "auth_time": true, "sid": true, "at_hash": true, "c_hash": true, "s_hash": true, "cnf": true,
-	"email_verified": true, "phone_number_verified": true, "_claim_names": true, "_claim_sources": true, "events": true,
+	"_claim_names": true, "_claim_sources": true, "events": true,
 }
 
 func orEmpty(v json.RawMessage) json.RawMessage {
