@@ -202,21 +202,24 @@ func (s *Store) Replace(ctx context.Context, r store.Record) (store.Record, erro
 
 // Load implements store.Store.
 func (s *Store) Load(ctx context.Context, key string) (store.Record, error) {
-	if err := checkRead(ctx, key); err != nil {
+	if err := ctx.Err(); err != nil {
 		return store.Record{}, err
 	}
 	n := s.hash(key)
 	sh := &s.shards[n]
 	sh.mu.Lock()
 	now := s.now()
+	s.sweep(n, now)
 	rec := sh.recs[key]
 	if rec == nil || rec.expires <= now {
-		s.sweep(n, now)
 		sh.mu.Unlock()
+		// What is found is valid, so only a miss, the rare case, needs to look.
+		if err := store.CheckKey(key); err != nil {
+			return store.Record{}, err
+		}
 		return store.Record{}, store.ErrNotFound
 	}
 	r := rec.view()
-	s.sweep(n, now)
 	sh.mu.Unlock()
 	r.Value = slices.Clone(r.Value)
 	return r, nil
