@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -80,7 +81,13 @@ func goCommand(name string) func(context.Context, launch.Config, string) (comman
 		}
 		ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 		defer cancel()
-		program := filepath.Join(dir, name)
+		// Where it stays, so that the next run finds it built. The place is one
+		// that git ignores; where it cannot be, the scratch directory will do.
+		cache := filepath.Join(ops, "..", "..", "..", ".cache", "interop")
+		if os.MkdirAll(cache, 0o700) != nil {
+			cache = dir
+		}
+		program := filepath.Join(cache, name)
 		build := exec.CommandContext(ctx, tool, "build", "-o", program, ".")
 		build.Dir = filepath.Join(ops, name)
 		if out, err := build.CombinedOutput(); err != nil {
