@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -120,6 +121,17 @@ type Config struct {
 	rand io.Reader
 	keys *keyring
 }
+
+// String names the configuration without its tokens and keys.
+func (c Config) String() string {
+	return fmt.Sprintf("oidctest.Config{Addr: %q, Issuer: %q, Path: %q}", c.Addr, c.Issuer, c.Path)
+}
+
+// GoString names the configuration without its tokens and keys.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue names the configuration without its tokens and keys.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 const (
 	defaultCodeLifetime    = time.Minute

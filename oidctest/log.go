@@ -48,6 +48,9 @@ func (r Request) String() string {
 	return string(r.Endpoint) + ": " + r.Method + " " + r.Path
 }
 
+// GoString describes the request without its credentials.
+func (r Request) GoString() string { return r.String() }
+
 // LogValue describes the request without its credentials.
 func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
