@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -504,6 +505,191 @@ func BenchmarkDo(b *testing.B) {
 			}
 			io.ReadAll(resp.Body)
 			resp.Body.Close()
+		}
+	})
+}
+
+func TestKinds(t *testing.T) {
+	seen := make(map[string]bool)
+	for k := Unreachable; k <= BadRequest; k++ {
+		name := k.String()
+		if name == "unknown" || seen[name] || k.Error() != "fetch: "+name {
+			t.Errorf("kind %d is called %q", k, name)
+		}
+		seen[name] = true
+		e := &Error{Kind: k, Detail: "d"}
+		if want := k == Unreachable || k == Timeout || k == Truncated; e.Temporary() != want {
+			t.Errorf("%v: temporary is %v", k, !want)
+		}
+		if errors.Is(e, k+1) {
+			t.Errorf("%v is also %v", k, k+1)
+		}
+	}
+	if Kind(0).String() != "unknown" || (BadRequest+1).String() != "unknown" {
+		t.Error("a kind too many has a name")
+	}
+}
+
+func TestBadPorts(t *testing.T) {
+	refused := make(map[string]bool)
+	n := 0
+	for p := range 1 << 16 {
+		if what := badPort(uint16(p)); what != "" {
+			refused[what] = true
+			n++
+		}
+	}
+	// One for each line of the list: a line that is lost is noticed.
+	if len(refused) != 21 || n != 114 {
+		t.Errorf("%d ports of %d protocols", n, len(refused))
+	}
+	for _, p := range []uint16{80, 443, 3000, 4000, 5000, 5443, 8000, 8080, 8443, 9000, 9443} {
+		if what := badPort(p); what != "" {
+			t.Errorf("%d is %s", p, what)
+		}
+	}
+}
+
+func TestProxyAddress(t *testing.T) {
+	for in, want := range map[string]string{
+		"http://p.example": "p.example:80", "https://p.example": "p.example:443", "socks5://p.example": "p.example:1080",
+		"socks5h://p.example": "p.example:1080", "http://p.example:3128": "p.example:3128", "http://[fd00::1]": "[fd00::1]:80",
+	} {
+		u, err := url.Parse(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := proxyAddr(u); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestProxySettingsDoNotParse(t *testing.T) {
+	c := newClient(t, nil, func(cfg *Config) {
+		cfg.HTTP = &http.Client{Transport: &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("bad settings") }}}
+	})
+	_, err := c.Do(t.Context(), &Request{URL: "https://op.example/"})
+	wantKind(t, err, BadRequest)
+}
+
+// Large bodies come through the pooled buffer, whose next user must find nothing
+// of them.
+func TestPooledBuffers(t *testing.T) {
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush() // no length is announced
+		io.WriteString(w, strings.Repeat(r.URL.RawQuery, 30_000))
+	})
+	c := newClient(t, srv)
+	var first []byte
+	for i, q := range []string{"abc", "x", "abcdefghijkl"} {
+		resp, err := c.Do(t.Context(), &Request{URL: srv.URL + "?" + q})
+		if err != nil || string(resp.Body) != strings.Repeat(q, 30_000) {
+			t.Fatalf("%s: %d bytes, %v", q, len(resp.Body), err)
+		}
+		if i == 0 {
+			first = resp.Body
+		}
+	}
+	if string(first) != strings.Repeat("abc", 30_000) {
+		t.Error("a later body was read into an earlier one's memory")
+	}
+	if buf, _ := c.pools.buffers.Get().(*[]byte); buf != nil && len(bytes.Trim((*buf)[:cap(*buf)], "\x00")) > 0 {
+		t.Error("the pooled buffer still holds a body")
+	}
+}
+
+func TestCloseIdleConnections(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	srv.StartTLS()
+	defer srv.Close()
+	c := newClient(t, srv)
+	if _, err := c.Do(t.Context(), &Request{URL: srv.URL}); err != nil {
+		t.Fatal(err)
+	}
+	c.CloseIdleConnections()
+	select {
+	case <-closed:
+	case <-t.Context().Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the idle connection is still open")
+	}
+	// A RoundTripper that has no such method is left alone.
+	newClient(t, nil, func(cfg *Config) {
+		cfg.HTTP = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil })}
+	}).CloseIdleConnections()
+}
+
+// Do costs little beside net/http itself.
+func TestAllocations(t *testing.T) {
+	c := newClient(t, nil, func(cfg *Config) {
+		cfg.HTTP = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader("{}")), ContentLength: 2}, nil
+		})}
+	})
+	r := &Request{Method: "POST", URL: "https://op.example/token", Body: []byte("x"), Accept: []string{"application/json"}, Credentialed: true}
+	n := testing.AllocsPerRun(100, func() {
+		if _, err := c.Do(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	})
+	// Of these the canned response takes six.
+	if n > 26 {
+		t.Errorf("%v allocations, want at most 26", n)
+	}
+}
+
+// Whatever bytes a server sends, Do returns either a body within the limit and of
+// an accepted type, or an *Error that quotes nothing of the body.
+func FuzzResponse(f *testing.F) {
+	for _, s := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{\"a\":\"b\"}\n",
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json;charset=utf-16\r\n\r\nMARKERMARKER",
+		"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03MARKER",
+		"HTTP/1.1 302 Found\r\nLocation: https://op.example/MARK?MARKER\r\nContent-Length: 6\r\n\r\nMARKER",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nMARKER\r\n0\r\n\r\n",
+		"HTTP/1.1 500 x\r\nContent-Length: 100\r\n\r\nMARKER",
+	} {
+		f.Add([]byte(s))
+	}
+	const limit = 64
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var body []byte
+		c := newClient(t, nil, func(cfg *Config) {
+			cfg.HTTP = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(raw)), r)
+				if err != nil {
+					return nil, err
+				}
+				if _, after, ok := bytes.Cut(raw, []byte("\r\n\r\n")); ok {
+					body = after
+				}
+				return resp, nil
+			})}
+		})
+		resp, err := c.Do(t.Context(), &Request{URL: "https://op.example/", Accept: []string{"application/json"}, MaxBody: limit})
+		if err == nil {
+			if len(resp.Body) > limit {
+				t.Fatalf("a body of %d bytes, limit %d", len(resp.Body), limit)
+			}
+			if (resp.Status == 200 || resp.Status == 201) && resp.MediaType != "application/json" || isRedirect(resp.Status) {
+				t.Fatalf("status %d, type %q", resp.Status, resp.MediaType)
+			}
+			return
+		}
+		e, ok := err.(*Error)
+		if !ok || e.Kind.String() == "unknown" || e.Detail == "" {
+			t.Fatalf("%T %v", err, err)
+		}
+		header, _, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
+		if bytes.Contains(body, []byte("MARKER")) && !bytes.Contains(header, []byte("MARKER")) && strings.Contains(err.Error(), "MARKER") {
+			t.Fatalf("the body in %q", err)
 		}
 	})
 }
