@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"rely.example/store"
@@ -88,14 +89,18 @@ func tagsDuringReplace(r *run) error {
 		return err
 	}
 	key := rec.Key
+	var replaced atomic.Bool
 	_, err = r.race(2, nil, func(i int, _ store.Store) error {
-		for n := range 100 {
-			if i == 0 {
+		if i == 0 {
+			for !replaced.Load() {
 				if err := r.wantTagged("while it is replaced", tag, key); err != nil {
 					return err
 				}
-				continue
 			}
+			return nil
+		}
+		defer replaced.Store(true)
+		for n := range 100 {
 			next := rec
 			next.Tags = []string{r.tag(strconv.Itoa(n)), tag}
 			var err error
