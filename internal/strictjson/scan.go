@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -39,16 +40,28 @@ func Scan(data string, visit func(name, value string) error) error {
 // scanSlowly leaves everything to the library; it also finds the reason for what
 // the quick way refused. visit may be called again for members that it saw.
 func scanSlowly(data string, visit func(name, value string) error) error {
-	members, err := Object([]byte(data))
-	if err != nil {
+	text := []byte(data)
+	if err := Valid(text); err != nil {
 		return err
 	}
-	for name, value := range members {
-		if err := visit(name, strings.TrimSpace(string(value))); err != nil {
-			return err
+	d := jsontext.NewDecoder(bytes.NewBuffer(text))
+	if kind := d.PeekKind(); kind != '{' {
+		return &Error{Kind: WrongType, Detail: "expected an object, got " + kindName(kind)}
+	}
+	// Valid knows already that nothing below can fail; an error would only be
+	// passed on.
+	name, err := d.ReadToken() // the brace
+	for err == nil && d.PeekKind() != '}' {
+		if name, err = d.ReadToken(); err != nil {
+			break
+		}
+		key := name.String()
+		var value jsontext.Value
+		if value, err = d.ReadValue(); err == nil {
+			err = visit(key, string(value))
 		}
 	}
-	return nil
+	return err
 }
 
 // outcome is how one step of the scan ended.

@@ -63,6 +63,49 @@ func TestScanUnusual(t *testing.T) {
 	}
 }
 
+// TestScanHandsOver: whatever the quick way does not understand, the library
+// refuses, with its reason.
+func TestScanHandsOver(t *testing.T) {
+	for text, want := range map[string]Kind{
+		`[]`: WrongType, `"{}"`: WrongType, `-1`: WrongType, `true`: WrongType,
+		`{"a":}`: Syntax, `{"a":1 "b":2}`: Syntax, `{"a" 1}`: Syntax, `{1:2}`: Syntax, `{"a":1,}`: Syntax, `{"a"`: Syntax, `{"a":`: Syntax,
+		`{"a":[1 2]}`: Syntax, `{"a":[1,]}`: Syntax, `{"a":[}`: Syntax, `{"a":[`: Syntax, `{"a":[{]}`: Syntax,
+		`{"a":-}`: Syntax, `{"a":01}`: Syntax, `{"a":1.}`: Syntax, `{"a":1e}`: Syntax, `{"a":1e+}`: Syntax, `{"a":.5}`: Syntax, `{"a":+1}`: Syntax,
+		`{"a":tru}`: Syntax, `{"a":nul`: Syntax, `{"a":undefined}`: Syntax, `{"a":"b`: Syntax, "{\"a\":\"\x01\"}": Syntax, `{"a":"\x"}`: Syntax,
+		`{"a":{"b":1,"b":1}}`: DuplicateName, `{"a":[{"b":1,"\u0062":1}]}`: DuplicateName, `{"a":"\ud800"}`: InvalidUTF8,
+		`{"a":1}x`: TrailingData, `{"a":` + nest("[", "]", 64) + `}`: TooDeep,
+	} {
+		_, err := scanAll(text)
+		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+	for _, text := range []string{
+		`{}`, ` { } `, `{"a":[]}`, `{"a":[ ]}`, `{"a":-0.5E-3}`, `{"a":0}`, `{"a":false}`, `{"a":{"b":{}}}`,
+		`{"a":` + nest("[", "]", 63) + `}`, `{"\"":"\\"}`,
+	} {
+		if _, err := scanAll(text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestScanInOrder: also when the library reads.
+func TestScanInOrder(t *testing.T) {
+	var names []string
+	err := Scan(`{"b":1,"\u0061":2,"d":3,"c":4}`, func(name, _ string) error {
+		names = append(names, name)
+		return nil
+	})
+	if got := strings.Join(names, ""); err != nil || !strings.HasSuffix(got, "badc") {
+		t.Fatalf("got %s, %v", got, err)
+	}
+	stop := errors.New("stop")
+	if err := Scan(`{"\u0061":2,"b":1}`, func(string, string) error { return stop }); err != stop {
+		t.Fatalf("got %v, want the visitor's error", err)
+	}
+}
+
 func TestScanStops(t *testing.T) {
 	stop := errors.New("stop")
 	n := 0
