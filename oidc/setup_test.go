@@ -3,6 +3,7 @@ package oidc_test
 import (
 	"context"
 	"crypto"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -436,3 +437,13 @@ func claim(op *oidctest.OP, name string, v any) {
 
 // seconds is a NumericDate at a distance from the OP's time.
 func seconds(op *oidctest.OP, d time.Duration) int64 { return op.Now().Add(d).Unix() }
+
+// hs256 signs the claims of a token with a secret.
+func hs256(t *testing.T, j jwt, secret string) string {
+	t.Helper()
+	header := map[string]any{"alg": "HS256", "typ": "JWT"}
+	input := b64(marshal(header)) + "." + b64(marshal(j.claims))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(input))
+	return input + "." + b64(mac.Sum(nil))
+}

@@ -1,0 +1,174 @@
+package oidc_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"strings"
+	"sync"
+	"testing"
+
+	"rely.example/oidc"
+	"rely.example/oidctest"
+)
+
+// clientKey is the client's own key of these tests.
+var clientKey = sync.OnceValue(func() *ecdsa.PrivateKey {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+func testKey() oidc.Key { return oidc.Key{Private: clientKey()} }
+
+func testJWKS(t *testing.T) []byte {
+	t.Helper()
+	b, err := oidc.PublicJWKS(testKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestParseKey reads private keys as they are kept in files.
+func TestParseKey(t *testing.T) {
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8 := func(k any) []byte {
+		b, err := x509.MarshalPKCS8PrivateKey(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b})
+	}
+	sec1, err := x509.MarshalECPrivateKey(clientKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8}})
+	for name, data := range map[string][]byte{
+		"PKCS #8 EC":  pkcs8(clientKey()),
+		"PKCS #8 RSA": pkcs8(opKey()),
+		"PKCS #8 Ed":  pkcs8(ed),
+		"PKCS #1":     pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(opKey())}),
+		"SEC 1":       append(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})...),
+	} {
+		k, err := oidc.ParseKey(data)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := oidc.PublicJWKS(k); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, data := range map[string][]byte{
+		"nothing":     nil,
+		"no PEM":      []byte("hello"),
+		"certificate": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}),
+		"garbage":     pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}}),
+		"encrypted":   pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}}),
+		"X25519":      []byte("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VuBCIEIHcHbQpzGKV9PBbBclGyZkXfTC+H68CZKrF3+6UduSwq\n-----END PRIVATE KEY-----\n"),
+	} {
+		_, err := oidc.ParseKey(data)
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+			continue
+		}
+		wantInput(t, err, oidc.BadConfig)
+	}
+}
+
+// TestPublicJWKS publishes public halves alone.
+func TestPublicJWKS(t *testing.T) {
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p521, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := oidc.PublicJWKS(testKey(), oidc.Key{Private: opKey(), ID: "rsa", Use: "enc", Alg: "RSA-OAEP-256"}, oidc.Key{Private: opKey()}, oidc.Key{Private: ed}, oidc.Key{Private: p384}, oidc.Key{Private: p521})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w struct{ Keys []map[string]any }
+	if err := json.Unmarshal(set, &w); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"ES256", "RSA-OAEP-256", "RS256", "EdDSA", "ES384", "ES512"}
+	if len(w.Keys) != len(want) {
+		t.Fatalf("got %s", set)
+	}
+	for i, k := range w.Keys {
+		if k["alg"] != want[i] || k["kid"] == "" || k["kid"] == nil {
+			t.Errorf("key %d is %v, want alg %s", i, k, want[i])
+		}
+		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "k"} {
+			if _, ok := k[private]; ok {
+				t.Errorf("key %d has the private member %s", i, private)
+			}
+		}
+	}
+	for name, k := range map[string]oidc.Key{
+		"none":          {},
+		"secret":        {Private: []byte("a secret of many bytes, more than it takes")},
+		"foreign":       {Private: strangeKey{}},
+		"alg of others": {Private: clientKey(), Alg: "RS256"},
+	} {
+		if _, err := oidc.PublicJWKS(k); err == nil {
+			t.Errorf("%s: accepted", name)
+		} else {
+			wantInput(t, err, oidc.BadConfig)
+		}
+	}
+}
+
+// strangeKey signs, and nobody knows how.
+type strangeKey struct{ crypto.Signer }
+
+func (strangeKey) Public() crypto.PublicKey { return "public" }
+
+// TestClientKeysLogIn authenticates with keys of every kind.
+func TestClientKeysLogIn(t *testing.T) {
+	op := newOP(t)
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, k := range map[string]oidc.Key{"EC": testKey(), "Ed25519": {Private: ed}, "RSA": {Private: opKey()}, "PS256": {Private: opKey(), Alg: "PS256", ID: "mine"}} {
+		t.Run(name, func(t *testing.T) {
+			set, err := oidc.PublicJWKS(k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &rig{t: t, op: op, opts: options(op), wire: &wire{}}
+			r.discover()
+			if r.reg, err = r.p.Register(t.Context(), r.metadata(func(m *oidc.ClientMetadata) {
+				m.TokenEndpointAuthMethod, m.JWKS = "private_key_jwt", set
+			}), ""); err != nil {
+				t.Fatal(err)
+			}
+			r.client(func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{{Use: "enc", Private: opKey()}, k} })
+			op.ClearLog()
+			r.mustLogin()
+			if m := op.Requests(oidctest.EndpointToken)[0].Auth.Method; !strings.Contains(m, "assertion") {
+				t.Errorf("authenticated by %s", m)
+			}
+		})
+	}
+}
