@@ -126,9 +126,9 @@ func parseKey(raw json.RawMessage) (*key, *SkippedKey) {
 	switch {
 	case w.Kty == nil:
 		return skip(BrokenKey, "no kty")
-	case *w.Kty == "oct" || w.K != nil:
+	case *w.Kty == "oct" || present(w.K):
 		return skip(SymmetricKey, "")
-	case w.D != nil || w.P != nil || w.Q != nil || w.DP != nil || w.DQ != nil || w.QI != nil || w.Oth != nil:
+	case present(w.D) || present(w.P) || present(w.Q) || present(w.DP) || present(w.DQ) || present(w.QI) || present(w.Oth):
 		// The whole world can sign with it.
 		return skip(PrivateKey, "")
 	case w.Kid != nil && len(*w.Kid) > MaxKeyID:
@@ -262,7 +262,7 @@ func skipUnreadable(raw json.RawMessage, err error) *SkippedKey {
 	if decodeString(members["kty"], &kty) {
 		s.Type = bounded(&kty)
 	}
-	if members["d"] != nil {
+	if present(members["d"]) {
 		s.Why = PrivateKey
 	}
 	return s
@@ -287,6 +287,12 @@ func bitLen(n []byte) int {
 		bits++
 	}
 	return bits
+}
+
+// present reports whether a member is there. Some issuers write every member that
+// their key type knows, and null for those that a public key has not.
+func present(raw json.RawMessage) bool {
+	return raw != nil && string(raw) != "null"
 }
 
 func value(s *string) string {

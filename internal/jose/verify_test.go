@@ -129,6 +129,8 @@ func TestVerifyKeyChoice(t *testing.T) {
 		{"no_kid_and_wrong", token, []any{publicKey(otherRSA(), "")}, NoKey},
 		{"no_key_at_all", token, nil, NoKey},
 		{"right_alg", token, []any{publicKey(rsaKey(), "a", with("alg", "RS256"))}, ""},
+		{"null_members", token, []any{publicKey(rsaKey(), "a", with("d", nil), with("p", nil), with("k", nil), with("use", nil),
+			with("key_ops", nil), with("alg", nil), with("crv", nil), with("x5c", nil))}, ""},
 		{"use_sig", token, []any{publicKey(rsaKey(), "a", with("use", "sig"))}, ""},
 		{"key_ops_verify", token, []any{publicKey(rsaKey(), "a", with("key_ops", []string{"encrypt", "verify"}))}, ""},
 	} {
@@ -240,6 +242,19 @@ func TestPeekHeader(t *testing.T) {
 	refused(t, err, Malformed)
 	_, err = PeekHeader("....")
 	refused(t, err, Malformed)
+}
+
+func TestSupported(t *testing.T) {
+	for _, alg := range Algorithms() {
+		if !Supported(alg) || Symmetric(alg) != strings.HasPrefix(alg, "HS") {
+			t.Errorf("%s: supported %v, symmetric %v", alg, Supported(alg), Symmetric(alg))
+		}
+	}
+	for _, alg := range []string{"", "none", "ES256K", "hs256"} {
+		if Supported(alg) || Symmetric(alg) {
+			t.Errorf("%q is supported", alg)
+		}
+	}
 }
 
 func TestReadUnsigned(t *testing.T) {
