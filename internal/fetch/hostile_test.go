@@ -225,6 +225,9 @@ func TestHostile(t *testing.T) {
 			if e.Status != 302 {
 				t.Errorf("status %d", e.Status)
 			}
+			if downgrade := strings.HasPrefix(location, "http:"); strings.Contains(e.Detail, "from https to http is not") != downgrade {
+				t.Errorf("got %q", e.Detail)
+			}
 		})
 	}
 	t.Run("024_redirect_loop", func(t *testing.T) {
@@ -254,6 +257,9 @@ func TestHostile(t *testing.T) {
 	})
 	t.Run("024_redirect_without_location", func(t *testing.T) {
 		srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/a" {
+				return
+			}
 			if r.URL.Path == "/two" {
 				w.Header()["Location"] = []string{"/a", "/b"}
 			}
@@ -351,6 +357,15 @@ func TestHostile(t *testing.T) {
 			if err != nil || resp.Status != status {
 				t.Errorf("%d: %v, %v", status, resp, err)
 			}
+		}
+	})
+	t.Run("142_length_of_what_is_not_sent", func(t *testing.T) {
+		srv := raw(t, func(c net.Conn, _ *http.Request) {
+			io.WriteString(c, "HTTP/1.1 304 Not Modified\r\nContent-Length: 99999999\r\n\r\n")
+		})
+		resp, err := newClient(t, srv).Do(t.Context(), &Request{URL: srv.URL})
+		if err != nil || resp.Status != 304 || len(resp.Body) != 0 {
+			t.Errorf("got %v, %v", resp, err)
 		}
 	})
 	t.Run("149_untrusted_certificate", func(t *testing.T) {

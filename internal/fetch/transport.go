@@ -101,7 +101,8 @@ func fillLimits(t *http.Transport) {
 	if t.MaxResponseHeaderBytes == 0 {
 		t.MaxResponseHeaderBytes = MaxHeaderBytes
 	}
-	// The transport would inflate without a limit and without telling.
+	// The transport would inflate without a limit and without telling. That Do
+	// sends an Accept-Encoding of its own keeps it from that too.
 	t.DisableCompression = true
 }
 

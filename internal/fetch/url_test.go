@@ -16,7 +16,7 @@ func TestCheckURL(t *testing.T) {
 	for _, ok := range []string{
 		"https://op.example", "https://op.example/", "https://OP.example:8443/a?b=c%20d", "https://op.example./x", "https://a_b.op.example/",
 		"https://xn--bcher-kva.example/", "https://93.184.215.14/", "https://[2606:4700::1111]:8443/", "https://localhost:6379/", "https://LOCALHOST./",
-		"https://127.0.0.1/", "https://[::1]/", "https://[0:0::1]/", "https://10.255.0.1/", "https://[::ffff:10.0.0.1]/", "https://op.example/a:b@c/~d;e,f'()*!$&",
+		"https://127.0.0.1/", "https://[::1]/", "https://[0:0::1]/", "https://10.255.0.1/", "https://[::ffff:10.0.0.1]/", "https://[64:ff9b::a00:1]/", "https://op.example/a:b@c/~d;e,f'()*!$&",
 	} {
 		u, err := c.CheckURL(ok)
 		if err != nil || u.Host == "" {

@@ -265,6 +265,9 @@ func typical(i int, expires time.Time) store.Record {
 }
 
 func TestBytesPerRecord(t *testing.T) {
+	if raceEnabled() {
+		t.Skip("the race detector takes memory of its own")
+	}
 	const n = 50_000
 	s := new(Store)
 	heap := func() uint64 {
@@ -284,9 +287,6 @@ func TestBytesPerRecord(t *testing.T) {
 	got := (heap() - before) / n
 	counted := uint64(stats(s, "grant").Bytes / n)
 	t.Logf("%d bytes a record, %d counted", got, counted)
-	if raceEnabled() {
-		t.Skip("the race detector takes memory of its own")
-	}
 	if got > 1024 {
 		t.Errorf("%d bytes a record of 400 bytes and 2 tags, want at most 1024", got)
 	}
