@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -148,8 +149,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	d := time.Duration(0)
-	if secs, err := time.ParseDuration(v + "s"); err == nil {
-		d = secs
+	if secs, err := strconv.ParseInt(v, 10, 64); err == nil {
+		// Clamped before it is multiplied, so that it cannot wrap around.
+		d = time.Duration(min(max(secs, 0), int64(maxRetryAfter/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(v); err == nil {
 		d = at.Sub(now)
 	}

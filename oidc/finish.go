@@ -151,13 +151,13 @@ func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) err
 		owed bool
 		max  int
 	}{
-		{"code", rt.code, MaxCode},
-		{"id_token", rt.idToken, MaxAuthResponse},
-		{"access_token", rt.token, MaxAccessToken},
 		// A JWT-secured response is another mode, which is not asked for here:
 		// what is signed and what stands beside it could contradict each other
 		// (hostile catalogue case 122).
 		{"response", false, 0},
+		{"code", rt.code, MaxCode},
+		{"id_token", rt.idToken, MaxAuthResponse},
+		{"access_token", rt.token, MaxAccessToken},
 	} {
 		v := a.params.Get(w.name)
 		if !w.owed {
