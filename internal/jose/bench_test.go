@@ -71,12 +71,19 @@ func raw(tb testing.TB, alg, payload string) func() {
 }
 
 func BenchmarkVerify(b *testing.B) {
+	large := strings.TrimSuffix(claims, "}") + `,"groups":["` + strings.Repeat("a", 1800) + `"]}`
 	for _, alg := range benchmarked {
-		for name, f := range map[string]func(){"raw": raw(b, alg, claims), "rely": verifier(b, alg, claims)} {
-			b.Run(alg+"/"+name, func(b *testing.B) {
+		for _, c := range []struct {
+			name string
+			f    func()
+		}{
+			{"raw", raw(b, alg, claims)}, {"rely", verifier(b, alg, claims)},
+			{"raw-large", raw(b, alg, large)}, {"rely-large", verifier(b, alg, large)},
+		} {
+			b.Run(alg+"/"+c.name, func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					f()
+					c.f()
 				}
 			})
 		}

@@ -167,13 +167,31 @@ func setDefault(d *time.Duration, value time.Duration) {
 
 // Close ends a fetch that is under way. What was fetched stays usable, nothing
 // more is fetched.
-func (r *Remote) Close() { r.close() }
+func (r *Remote) Close() {
+	if r != nil && r.close != nil {
+		r.close()
+	}
+}
+
+// ready refuses what NewRemote did not make and what nothing can be waited with.
+func (r *Remote) ready(ctx context.Context) *Error {
+	switch {
+	case r == nil || r.cfg.Now == nil:
+		return refuse(KeysUnavailable, "the Remote was not made by NewRemote")
+	case ctx == nil:
+		return refuse(KeysUnavailable, "the context is nil")
+	}
+	return nil
+}
 
 // Verify is [KeySet.Verify] with the current set. If no key fits the token it
 // looks once for a newer set, subject to the cool-down. ctx bounds how long the
 // caller waits, not the fetch, which others may share; when it ends the error is
 // a [KeysUnavailable] that wraps ctx.Err().
 func (r *Remote) Verify(ctx context.Context, token string, algs []string) (*Verified, error) {
+	if err := r.ready(ctx); err != nil {
+		return nil, err
+	}
 	begun := r.started.Load()
 	s, err := r.usable(ctx)
 	if err != nil {
@@ -212,6 +230,9 @@ func (r *Remote) Verify(ctx context.Context, token string, algs []string) (*Veri
 
 // Keys returns the current set, fetched if need be.
 func (r *Remote) Keys(ctx context.Context) (*KeySet, error) {
+	if err := r.ready(ctx); err != nil {
+		return nil, err
+	}
 	s, err := r.usable(ctx)
 	if err != nil {
 		return nil, err

@@ -633,6 +633,26 @@ func TestRemoteWithoutFetch(t *testing.T) {
 	refused(t, err, KeysUnavailable)
 }
 
+func TestHostile337ZeroRemote(t *testing.T) {
+	var none context.Context // as a caller who forgot it would pass
+	ready := NewRemote(RemoteConfig{})
+	defer ready.Close()
+	for name, c := range map[string]struct {
+		r   *Remote
+		ctx context.Context
+	}{
+		"337_nil_remote": {nil, t.Context()}, "337_zero_remote": {new(Remote), t.Context()}, "337_nil_context": {ready, none},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := c.r.Keys(c.ctx)
+			refused(t, err, KeysUnavailable)
+			_, err = c.r.Verify(c.ctx, "x", []string{"RS256"})
+			refused(t, err, KeysUnavailable)
+			c.r.Close()
+		})
+	}
+}
+
 func TestRemoteConfigDefaults(t *testing.T) {
 	r := NewRemote(RemoteConfig{MinAge: 2 * time.Hour})
 	defer r.Close()
