@@ -66,7 +66,7 @@ func TestAuthorizationRequestIsChecked(t *testing.T) {
 		{name: "request by reference", param: "request_uri", value: "https://rp.example/r", code: "request_uri_not_supported"},
 		{name: "registration by value", param: "registration", value: "{}", code: "registration_not_supported"},
 		{name: "unknown parameter", param: "colour", value: "blue", code: "ok"},
-		{name: "parameter of 9 KiB", param: "state", value: strings.Repeat("s", 9<<10), code: "invalid_request"},
+		{name: "parameter of 5 KiB", param: "state", value: strings.Repeat("s", 5<<10), code: "invalid_request"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.p

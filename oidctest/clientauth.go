@@ -233,7 +233,7 @@ func (op *OP) fetch(ctx context.Context, u string) ([]byte, error) {
 	}
 	c := op.c.Client
 	if c == nil {
-		c = op.site.fetcher()
+		c = fetcher()
 	}
 	res, err := c.Do(r)
 	if err != nil {

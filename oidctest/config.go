@@ -83,6 +83,11 @@ type Config struct {
 	// that S256 is required of every client; plain is never accepted.
 	AllowNoPKCE bool
 
+	// AllowAlgNone lets a client register for ID Tokens without a signature,
+	// if it uses response_type code alone (Registration 1.0, section 2). Zero
+	// means never.
+	AllowAlgNone bool
+
 	// ImplicitRefused leaves only response_type code. Zero means all six.
 	ImplicitRefused bool
 
@@ -105,6 +110,11 @@ type Config struct {
 	// NoIssParameter leaves the iss parameter (RFC 9207) out of authorization
 	// responses and out of the metadata.
 	NoIssParameter bool
+
+	// Observe, if not nil, is called after each request, from the goroutine
+	// that answered it. The request holds the credentials that it carried. It
+	// must not call Close, which waits for that goroutine.
+	Observe func(Request)
 
 	// Client fetches what clients refer to: jwks_uri and
 	// sector_identifier_uri. Nil means one that follows no redirect and trusts
@@ -211,6 +221,7 @@ const (
 	EndpointAuthorization Endpoint = "authorization" // the login page included
 	EndpointToken         Endpoint = "token"
 	EndpointUserInfo      Endpoint = "userinfo"
+	EndpointClaims        Endpoint = "claims" // of a distributed claim; see UserInfoDistributed
 	EndpointRevocation    Endpoint = "revocation"
 	EndpointEndSession    Endpoint = "end_session"
 	EndpointNone          Endpoint = "none" // a request for a path that the OP does not serve
@@ -220,7 +231,7 @@ const (
 func Endpoints() []Endpoint {
 	return []Endpoint{
 		EndpointWebFinger, EndpointDiscovery, EndpointJWKS, EndpointRegistration, EndpointManagement,
-		EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointRevocation, EndpointEndSession,
+		EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointRevocation, EndpointEndSession,
 	}
 }
 

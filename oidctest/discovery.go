@@ -40,7 +40,7 @@ func (op *OP) metadata() map[string]any {
 		"acr_values_supported":     list(ACRValues()...),
 		"subject_types_supported":  list("public", "pairwise"),
 
-		"id_token_signing_alg_values_supported": list(SigningAlgs()...),
+		"id_token_signing_alg_values_supported": list(op.idTokenAlgs()...),
 		"userinfo_signing_alg_values_supported": list(SigningAlgs()...),
 
 		"token_endpoint_auth_methods_supported":                 list(authMethods()...),
@@ -49,7 +49,7 @@ func (op *OP) metadata() map[string]any {
 		"revocation_endpoint_auth_signing_alg_values_supported": list(assertionAlgs()...),
 
 		"display_values_supported":         list("page", "popup", "touch", "wap"),
-		"claim_types_supported":            list("normal"),
+		"claim_types_supported":            list("normal", "aggregated", "distributed"),
 		"claims_supported":                 list(slices.Concat([]string{"sub", "iss", "auth_time", "acr", "amr"}, standardClaims())...),
 		"claims_locales_supported":         list("en", "fr", "ja-Kana-JP", "ru", "ar"),
 		"ui_locales_supported":             list("en"),
@@ -75,6 +75,14 @@ func (op *OP) responseTypes() []string {
 		return []string{"code"}
 	}
 	return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
+}
+
+// idTokenAlgs are the algorithms of ID Tokens.
+func (op *OP) idTokenAlgs() []string {
+	if op.c.AllowAlgNone {
+		return append(SigningAlgs(), "none")
+	}
+	return SigningAlgs()
 }
 
 func (op *OP) grantTypes() []string {

@@ -25,7 +25,7 @@ type exchange struct {
 
 	client    *registered // once it is known
 	grantType string      // at the token endpoint
-	tokenUser string      // the subject of the access token at UserInfo
+	grant     *grant      // of the access token at UserInfo
 }
 
 // reply is a response before it is written.
@@ -98,6 +98,8 @@ func (x *exchange) handle() *reply {
 		return x.token()
 	case EndpointUserInfo:
 		return x.userInfo()
+	case EndpointClaims:
+		return x.distributedClaims()
 	case EndpointRevocation:
 		return x.revocation()
 	case EndpointEndSession:
@@ -191,6 +193,9 @@ func (x *exchange) logged() Request {
 	r := Request{
 		Time: x.now, Endpoint: x.endpoint, Method: x.r.Method, Host: x.r.Host, Path: x.r.URL.Path,
 		Query: x.query, Header: x.r.Header.Clone(), Form: x.form, Body: x.body[:min(len(x.body), maxLogBody)],
+	}
+	if len(x.body) > maxLogBody {
+		r.Form = nil
 	}
 	if mt, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err == nil && mt == "application/json" && json.Valid(r.Body) {
 		r.JSON = r.Body

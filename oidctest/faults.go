@@ -18,8 +18,8 @@ type FaultInfo struct {
 	At      Endpoint // where it shows first, in the code flow if it can
 	Expect  string   // what a relying party must do
 
-	// Harmless says that the relying party has to live with it: the login
-	// succeeds, or does as soon as a passing failure is over.
+	// Harmless says that the relying party may go on, minding what Expect
+	// says: the login succeeds, or does as soon as a passing failure is over.
 	Harmless bool
 
 	// ResponseType is a response type with which it shows. Empty means code.

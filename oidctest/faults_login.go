@@ -42,9 +42,9 @@ func registrationFaults() []behaviour {
 					m["client_secret_expires_at"] = x.now.Add(-time.Hour).Unix()
 				}
 			}},
-		{FaultInfo: FaultInfo{Fault: RegistrationSecretNoExpiry, Title: "Nothing says when the secret expires", Section: "Registration 1.0 3.2", Case: 76, Expect: "Refuse it, or take it as one that does not expire."},
+		{FaultInfo: FaultInfo{Fault: RegistrationSecretNoExpiry, Title: "Nothing says when the secret expires", Section: "Registration 1.0 3.2", Case: 76, Expect: "Refuse it, or take it as one that does not expire.", Harmless: true},
 			doc: drop("client_secret_expires_at")},
-		{FaultInfo: FaultInfo{Fault: RegistrationURIElsewhere, Title: "The registration is managed at another host", Section: "RFC 7592 3", Case: 77, Expect: "Send the registration access token nowhere but to the issuer's own host."},
+		{FaultInfo: FaultInfo{Fault: RegistrationURIElsewhere, Title: "The registration is managed at another host", Section: "RFC 7592 3", Case: 77, Expect: "Send the registration access token nowhere but to the issuer's own host.", Harmless: true},
 			doc: set("registration_client_uri", attacker+"/register/1")},
 		{FaultInfo: FaultInfo{Fault: RegistrationForeignClientID, Title: "The client_id is one that another provider issued", Section: "RFC 9700 4.4", Case: 79, Expect: "Keep state, keys and secrets apart by issuer."},
 			doc: set("client_id", "client-of-the-honest-provider")},

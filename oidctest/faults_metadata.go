@@ -146,7 +146,7 @@ func discoveryFaults() []behaviour {
 			reply: body(http.StatusServiceUnavailable, "text/plain", "down for maintenance")},
 		{FaultInfo: FaultInfo{Fault: PKCENotAnnounced, Title: "PKCE is not announced", Section: "RFC 8414 2", Case: 84, Expect: "Send S256 all the same.", Harmless: true},
 			doc: drop("code_challenge_methods_supported")},
-		{FaultInfo: FaultInfo{Fault: PKCEPlainOnly, Title: "Only the PKCE method plain is announced", Section: "RFC 7636 4.2", Case: 84, Expect: "Never use plain; send S256 or refuse."},
+		{FaultInfo: FaultInfo{Fault: PKCEPlainOnly, Title: "Only the PKCE method plain is announced", Section: "RFC 7636 4.2", Case: 84, Expect: "Never use plain; send S256 or refuse.", Harmless: true},
 			doc: set("code_challenge_methods_supported", list("plain"))},
 		{FaultInfo: FaultInfo{Fault: AuthorizationEndpointQuery, Title: "The authorization endpoint has a query", Section: "RFC 6749 3.1", Case: 87, Expect: "Keep it and add to it.", Harmless: true},
 			doc: change("authorization_endpoint", func(s string) string { return s + "?tenant=blue%20sky" })},

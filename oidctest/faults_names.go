@@ -70,7 +70,7 @@ const (
 	JWKSURIMissing Fault = "jwks_uri_missing"
 	// EndpointJavaScript: the authorization endpoint is javascript: (Discovery 1.0 3). Refuse
 	// the metadata.
-	EndpointJavaScript Fault = "endpoint_java_script"
+	EndpointJavaScript Fault = "endpoint_javascript"
 	// EndpointFile: the jwks_uri is file: (Discovery 1.0 3). Refuse the metadata.
 	EndpointFile Fault = "endpoint_file"
 	// EndpointRelative: the token endpoint is a relative URL (Discovery 1.0 3). Refuse the
@@ -261,10 +261,10 @@ const (
 	RegistrationClientIDEmpty Fault = "registration_client_id_empty"
 	// RegistrationOtherRedirectURIs: other redirect URIs were registered (RFC 7591 3.2.1).
 	// Refuse the registration.
-	RegistrationOtherRedirectURIs Fault = "registration_other_redirect_ur_is"
+	RegistrationOtherRedirectURIs Fault = "registration_other_redirect_uris"
 	// RegistrationMoreRedirectURIs: one redirect URI more was registered (RFC 7591 3.2.1).
 	// Refuse the registration.
-	RegistrationMoreRedirectURIs Fault = "registration_more_redirect_ur_is"
+	RegistrationMoreRedirectURIs Fault = "registration_more_redirect_uris"
 	// RegistrationWeakerAuthMethod: another client authentication was registered: none (RFC
 	// 7591 3.2.1). Refuse the registration.
 	RegistrationWeakerAuthMethod Fault = "registration_weaker_auth_method"
@@ -795,6 +795,15 @@ const (
 	UserInfoEmailHostile Fault = "userinfo_email_hostile"
 	// UserInfoInvalidUTF8: a claim is not UTF-8 (RFC 8259 8.1). Refuse the response.
 	UserInfoInvalidUTF8 Fault = "userinfo_invalid_utf8"
+	// UserInfoHeaderOnly: the access token is taken from the header alone (RFC 6750 2.2).
+	// Present it in the header.
+	UserInfoHeaderOnly Fault = "userinfo_header_only"
+	// UserInfoBodyOnly: the access token is taken from the body alone (RFC 6750 2.1). Present
+	// it in the body if so configured; otherwise report the refusal.
+	UserInfoBodyOnly Fault = "userinfo_body_only"
+	// UserInfoDistributed: claims must be fetched from another source (Core 5.6.2). Fetch them
+	// only if asked to, with the token that came with them and no other.
+	UserInfoDistributed Fault = "userinfo_distributed"
 	// UserInfoAggregated: claims come as a JWT of another source (Core 5.6.2). Accept the
 	// rest; do not mix what is not verified with what is.
 	UserInfoAggregated Fault = "userinfo_aggregated"

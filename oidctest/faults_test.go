@@ -178,6 +178,7 @@ func steps() []step {
 		{EndpointAuthorization, func(r *run) { r.authorize("ui", "code") }},
 		{EndpointToken, func(r *run) { r.redeem("ui"); access = r.str("access_token") }},
 		{EndpointUserInfo, func(r *run) { r.bearer(r.op.URL(EndpointUserInfo), access) }},
+		{EndpointUserInfo, func(r *run) { r.send("POST", r.op.URL(EndpointUserInfo), url.Values{"access_token": {access}}, nil) }},
 		{EndpointRevocation, func(r *run) { r.post("ui", EndpointRevocation, url.Values{"token": {access}}) }},
 		{EndpointEndSession, func(r *run) { r.send("GET", r.op.URL(EndpointEndSession), nil, nil) }},
 	}

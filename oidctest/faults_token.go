@@ -87,7 +87,7 @@ func tokenFaults() []behaviour {
 			doc: change("access_token", func(s string) string { return s + "é" })},
 		{FaultInfo: FaultInfo{Fault: ExpiresInNegative, Title: "The expires_in is negative", Section: "RFC 6749 5.1", Case: 139, Expect: "Clamp or ignore it.", Harmless: true},
 			doc: set("expires_in", -1)},
-		{FaultInfo: FaultInfo{Fault: ExpiresInHuge, Title: "The expires_in is 1e400", Section: "RFC 6749 5.1", Case: 139, Expect: "Clamp, ignore or refuse it; the token is not valid for ever."},
+		{FaultInfo: FaultInfo{Fault: ExpiresInHuge, Title: "The expires_in is 1e400", Section: "RFC 6749 5.1", Case: 139, Expect: "Clamp, ignore or refuse it; the token is not valid for ever.", Harmless: true},
 			doc: set("expires_in", json.RawMessage("1e400"))},
 		{FaultInfo: FaultInfo{Fault: ExpiresInString, Title: "The expires_in is a string", Section: "RFC 6749 5.1", Case: 139, Expect: "Read it as a number or ignore it.", Harmless: true},
 			doc: set("expires_in", "600")},
@@ -210,14 +210,20 @@ func userInfoFaults() []behaviour {
 				*r = *bearerError(http.StatusUnauthorized, "invalid_token", "the access token is not known")
 				r.body = []byte(`{"error":"invalid_token"}`)
 			}},
-		{FaultInfo: FaultInfo{Fault: UserInfoEmailVerifiedString, Title: "email_verified is the string \"false\"", Section: "Core 5.1", Case: 227, Expect: "Do not count the email as verified.", Needs: "the scope email"},
+		{FaultInfo: FaultInfo{Fault: UserInfoEmailVerifiedString, Title: "email_verified is the string \"false\"", Section: "Core 5.1", Case: 227, Expect: "Do not count the email as verified.", Needs: "the scope email", Harmless: true},
 			doc: replaceIfThere("email_verified", "false")},
-		{FaultInfo: FaultInfo{Fault: UserInfoEmailVerifiedNumber, Title: "email_verified is 1", Section: "Core 5.1", Case: 227, Expect: "Do not count the email as verified.", Needs: "the scope email"},
+		{FaultInfo: FaultInfo{Fault: UserInfoEmailVerifiedNumber, Title: "email_verified is 1", Section: "Core 5.1", Case: 227, Expect: "Do not count the email as verified.", Needs: "the scope email", Harmless: true},
 			doc: replaceIfThere("email_verified", 1)},
-		{FaultInfo: FaultInfo{Fault: UserInfoEmailHostile, Title: "The email has two at signs", Section: "Core 5.1", Case: 228, Expect: "Take no domain from it.", Needs: "the scope email"},
+		{FaultInfo: FaultInfo{Fault: UserInfoEmailHostile, Title: "The email has two at signs", Section: "Core 5.1", Case: 228, Expect: "Take no domain from it.", Needs: "the scope email", Harmless: true},
 			doc: replaceIfThere("email", "mallory@attacker.example@example.com")},
 		{FaultInfo: FaultInfo{Fault: UserInfoInvalidUTF8, Title: "A claim is not UTF-8", Section: "RFC 8259 8.1", Case: 215, Expect: "Refuse the response."},
 			reply: edit(func(_ *exchange, b []byte) []byte { return firstMember(b, "\"locale\":\"\xff\xfe\"") })},
+		{FaultInfo: FaultInfo{Fault: UserInfoHeaderOnly, Title: "The access token is taken from the header alone", Section: "RFC 6750 2.2", Expect: "Present it in the header.", Harmless: true},
+			reply: refuseWhen(func(x *exchange) bool { return x.form.Has("access_token") })},
+		{FaultInfo: FaultInfo{Fault: UserInfoBodyOnly, Title: "The access token is taken from the body alone", Section: "RFC 6750 2.1", Expect: "Present it in the body if so configured; otherwise report the refusal."},
+			reply: refuseWhen(func(x *exchange) bool { return x.r.Header.Get("Authorization") != "" })},
+		{FaultInfo: FaultInfo{Fault: UserInfoDistributed, Title: "Claims must be fetched from another source", Section: "Core 5.6.2", Case: 300, Expect: "Fetch them only if asked to, with the token that came with them and no other.", Harmless: true},
+			doc: distribute},
 		{FaultInfo: FaultInfo{Fault: UserInfoAggregated, Title: "Claims come as a JWT of another source", Section: "Core 5.6.2", Case: 301, Expect: "Accept the rest; do not mix what is not verified with what is.", Harmless: true},
 			doc: func(_ *exchange, m map[string]any) {
 				maps.Copy(m, map[string]any{
@@ -226,6 +232,16 @@ func userInfoFaults() []behaviour {
 				})
 			}},
 	})
+}
+
+// refuseWhen refuses the access token under a condition.
+func refuseWhen(refused func(*exchange) bool) func(*exchange, *reply) {
+	return func(x *exchange, r *reply) {
+		if refused(x) {
+			*r = *bearerError(http.StatusUnauthorized, "invalid_token", "the access token was not presented as this provider wants it")
+			r.body = []byte(`{"error":"invalid_token"}`)
+		}
+	}
 }
 
 // replaceIfThere replaces a member only where it would have been sent.

@@ -39,6 +39,10 @@ func (d *draft) editClaims(f func([]byte) []byte) { d.rawClaims = append(d.rawCl
 // newDraft chooses the key for alg.
 func (x *exchange) newDraft(alg string, claims map[string]any) (*draft, error) {
 	d := &draft{header: map[string]any{"alg": alg}, claims: claims, alg: alg}
+	if alg == "none" {
+		d.alg = "" // as the client is registered (Core 2)
+		return d, nil
+	}
 	if len(alg) > 2 && alg[:2] == "HS" {
 		d.secret = []byte(x.client.Secret) // Core 10.1: the octets of the secret
 		return d, nil

@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// maxLog is how many requests the log keeps; the oldest go first. maxLogBody
-// is how much it keeps of a body.
+// The log keeps so many requests and so many bytes of them; the oldest go
+// first. Of a body it keeps maxLogBody, and no form of a longer one.
 const (
-	maxLog     = 4096
-	maxLogBody = 64 << 10
+	maxLog      = 4096
+	maxLogBytes = 64 << 20
+	maxLogBody  = 64 << 10
 )
 
 // Request is one request that the OP received, with the credentials that it
@@ -26,7 +27,7 @@ type Request struct {
 	Path     string
 	Query    url.Values
 	Header   http.Header
-	Form     url.Values      // of a form in the body; nil if there was none
+	Form     url.Values      // of a form in the body; nil if there was none, or one of more than 64 KiB
 	Body     []byte          // as received, its first 64 KiB
 	JSON     json.RawMessage // of a JSON body; nil if there was none
 	Auth     ClientAuth
@@ -81,26 +82,50 @@ func (op *OP) ClearLog() {
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	op.dropped += len(op.log)
-	op.log = nil
+	op.log, op.logBytes = nil, 0
+}
+
+// size is about how much memory a request takes: what a stranger chose of it.
+func (r Request) size() int {
+	n := len(r.Body) + len(r.Path)
+	for _, m := range []map[string][]string{r.Query, r.Form, r.Header} {
+		for k, values := range m {
+			n += len(k)
+			for _, v := range values {
+				n += len(v)
+			}
+		}
+	}
+	return n
 }
 
 // record adds a request to the log and returns what finished needs.
 func (op *OP) record(r Request) int {
 	op.mu.Lock()
 	defer op.mu.Unlock()
-	if len(op.log) >= maxLog {
-		op.log = slices.Delete(op.log, 0, maxLog/8)
-		op.dropped += maxLog / 8
-	}
 	op.log = append(op.log, r)
+	op.logBytes += r.size()
+	for len(op.log) > maxLog || (op.logBytes > maxLogBytes && len(op.log) > 1) {
+		op.logBytes -= op.log[0].size()
+		op.log[0] = Request{} // the array lives on; what it held need not
+		op.log = op.log[1:]
+		op.dropped++
+	}
 	return op.dropped + len(op.log) - 1
 }
 
-// finished notes the status of a recorded request.
+// finished notes the status of a recorded request, and tells the observer.
 func (op *OP) finished(n, status int) {
 	op.mu.Lock()
-	defer op.mu.Unlock()
-	if i := n - op.dropped; i >= 0 && i < len(op.log) {
+	var r Request
+	i := n - op.dropped
+	known := i >= 0 && i < len(op.log)
+	if known {
 		op.log[i].Status = status
+		r = op.log[i]
+	}
+	op.mu.Unlock()
+	if known && op.c.Observe != nil {
+		op.c.Observe(r)
 	}
 }

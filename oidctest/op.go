@@ -47,6 +47,7 @@ type OP struct {
 	refresh  shelf[*refreshToken]
 	sessions shelf[*session]
 	pending  shelf[*authRequest] // requests whose login page is shown
+	sources  shelf[*grant]       // access tokens of distributed claims
 	jtis     shelf[bool]         // client assertions that were used
 	consents shelf[bool]         // what a person let a client see
 
@@ -54,8 +55,9 @@ type OP struct {
 	tamper     tampering
 	intercepts map[Endpoint]http.HandlerFunc
 
-	log     []Request
-	dropped int // requests that were pushed out of the log
+	log      []Request
+	logBytes int
+	dropped  int // requests that are no longer in the log
 }
 
 // New starts an OP for a test, with TLS on a free port of 127.0.0.1, and
@@ -220,6 +222,7 @@ func endpointPaths() map[Endpoint]string {
 		EndpointAuthorization: "/authorize",
 		EndpointToken:         "/token",
 		EndpointUserInfo:      "/userinfo",
+		EndpointClaims:        "/claims",
 		EndpointRevocation:    "/revoke",
 		EndpointEndSession:    "/logout",
 	}
@@ -421,14 +424,13 @@ func (s *site) transport() *http.Transport {
 	return t
 }
 
-// fetcher is the client for what relying parties refer to.
-func (s *site) fetcher() *http.Client {
-	t := s.transport()
-	if t.TLSClientConfig != nil {
-		t.TLSClientConfig.RootCAs = nil
+// fetcher is the client for what relying parties refer to. It keeps no
+// connection, so that there is none to close.
+func fetcher() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	t.DisableKeepAlives = true
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // answersFor reports whether addr, a host and port, is a name of the site.

@@ -398,3 +398,43 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestDistributedClaims(t *testing.T) {
+	op := New(t)
+	op.Break(UserInfoDistributed)
+	p := newParty(t, op, Client{IDTokenSignedResponseAlg: "EdDSA"})
+	access := p.redeem(p.newCode()).json["access_token"].(string)
+	ui := p.get(op.URL(EndpointUserInfo), access).json
+	want(t, "names", ui["_claim_names"], map[string]any{"phone_number": "src1", "address": "src1"})
+	source := ui["_claim_sources"].(map[string]any)["src1"].(map[string]any)
+	want(t, "the UserInfo token is no use there", p.get(source["endpoint"].(string), access).status, 401)
+	want(t, "its token is no use at UserInfo", p.get(op.URL(EndpointUserInfo), source["access_token"].(string)).status, 401)
+	_, claims := p.verify(string(p.get(source["endpoint"].(string), source["access_token"].(string)).body))
+	want(t, "phone_number", claims["phone_number"], "+44 20 7946 0123")
+}
+
+func TestAlgNoneOnlyWhenAllowed(t *testing.T) {
+	doc := map[string]any{"redirect_uris": list(DefaultRedirectURI), "id_token_signed_response_alg": "none"}
+	p := &party{t: t, op: New(t)}
+	want(t, "not allowed", p.sendJSON("POST", p.op.URL(EndpointRegistration), "", doc).status, 400)
+	p = &party{t: t, op: NewWith(t, Config{AllowAlgNone: true})}
+	want(t, "allowed", p.sendJSON("POST", p.op.URL(EndpointRegistration), "", doc).status, 201)
+	doc["response_types"], doc["grant_types"] = list("id_token"), list("implicit")
+	want(t, "never in the front channel", p.sendJSON("POST", p.op.URL(EndpointRegistration), "", doc).status, 400)
+	q := newParty(t, p.op, Client{IDTokenSignedResponseAlg: "none", ResponseTypes: []string{"code"}})
+	idToken := q.redeem(q.newCode()).json["id_token"].(string)
+	want(t, "no signature", strings.HasSuffix(idToken, "."), true)
+}
+
+func TestLogKeepsItsSize(t *testing.T) {
+	op := NewWith(t, Config{Issuer: "https://op.test"})
+	body := make([]byte, maxLogBody)
+	for range maxLogBytes/maxLogBody + 50 {
+		op.record(Request{Body: body})
+	}
+	if n := len(op.Received()); n > maxLogBytes/maxLogBody || n < maxLogBytes/maxLogBody-1 {
+		t.Errorf("%d requests of 64 KiB are kept", n)
+	}
+	op.ClearLog()
+	want(t, "bytes", op.logBytes, 0)
+}

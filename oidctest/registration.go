@@ -234,11 +234,14 @@ func (x *exchange) checkClient(c Client, m map[string]any) *registrationError {
 	}
 	for name, allowed := range map[string][]string{
 		"application_type": {"web", "native"}, "subject_type": {"public", "pairwise"}, "token_endpoint_auth_method": authMethods(),
-		"id_token_signed_response_alg": SigningAlgs(), "userinfo_signed_response_alg": SigningAlgs(), "token_endpoint_auth_signing_alg": assertionAlgs(),
+		"id_token_signed_response_alg": x.op.idTokenAlgs(), "userinfo_signed_response_alg": SigningAlgs(), "token_endpoint_auth_signing_alg": assertionAlgs(),
 	} {
 		if v, ok := m[name].(string); ok && !slices.Contains(allowed, v) {
 			return badMetadata("%s is %q; it must be one of %s", name, v, strings.Join(allowed, ", "))
 		}
+	}
+	if c.IDTokenSignedResponseAlg == "none" && slices.ContainsFunc(c.ResponseTypes, func(t string) bool { return t != "code" }) {
+		return badMetadata("an ID Token of the authorization endpoint must be signed (Registration 1.0, 2)")
 	}
 	if _, ok := m["jwks"]; ok && c.JWKSURI != "" {
 		return badMetadata("jwks and jwks_uri must not both be there (Registration 1.0, 2)")

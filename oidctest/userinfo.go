@@ -35,7 +35,7 @@ func (x *exchange) userInfo() *reply {
 	}
 	claims := u.released(t.scopes, t.grant.claims.UserInfo)
 	claims["sub"] = t.grant.sub
-	x.tokenUser = t.grant.sub
+	x.grant = t.grant
 
 	alg := x.client.UserInfoSignedResponseAlg
 	if alg == "" {
@@ -94,4 +94,58 @@ func bearerError(status int, code, description string) *reply {
 	rep := jsonReply(status, doc).private()
 	rep.header.Set("WWW-Authenticate", challenge)
 	return rep
+}
+
+// distributedClaims is the claims endpoint that UserInfoDistributed refers to
+// (Core 5.6.2.1): it takes the access token that came with the reference.
+func (x *exchange) distributedClaims() *reply {
+	if x.r.Method != http.MethodGet {
+		return methodNotAllowed("GET")
+	}
+	token, rep := x.bearer()
+	if rep != nil {
+		return rep
+	}
+	op := x.op
+	op.mu.Lock()
+	g, ok := op.sources.get(token, x.now)
+	var u User
+	if ok {
+		u, ok = op.user(g.username)
+	}
+	op.mu.Unlock()
+	if !ok {
+		return bearerError(http.StatusUnauthorized, "invalid_token", "the access token is not one of a claims source")
+	}
+	claims := map[string]any{"iss": op.Issuer}
+	for _, name := range distributed() {
+		if v, ok := u.all()[name]; ok {
+			claims[name] = v
+		}
+	}
+	s, err := op.Sign("RS256", nil, claims)
+	if err != nil {
+		return oauthError(http.StatusInternalServerError, "server_error", err.Error())
+	}
+	return (&reply{status: http.StatusOK, header: http.Header{"Content-Type": {"application/jwt"}}, body: []byte(s)}).private()
+}
+
+// distributed are the claims that UserInfoDistributed sends to fetch.
+func distributed() []string { return []string{"address", "phone_number"} }
+
+// distribute replaces claims by where to fetch them. The token for it sees
+// nothing else.
+func distribute(x *exchange, m map[string]any) {
+	op := x.op
+	op.mu.Lock()
+	t := "src-" + op.random(24)
+	op.sources.put(t, x.grant, x.now.Add(userInfoLifetime))
+	op.mu.Unlock()
+	names := map[string]any{}
+	for _, n := range distributed() {
+		delete(m, n)
+		names[n] = "src1"
+	}
+	m["_claim_names"] = names
+	m["_claim_sources"] = map[string]any{"src1": map[string]any{"endpoint": op.URL(EndpointClaims), "access_token": t}}
 }
