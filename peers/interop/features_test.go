@@ -1,9 +1,14 @@
 package interop_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -240,6 +245,49 @@ func TestSignedUserInfo(t *testing.T) {
 	})
 }
 
+// TestEncryption registers for ID Tokens and UserInfo that are signed and then
+// encrypted for the client (Core 10.2).
+func TestEncryption(t *testing.T) {
+	each(t, func(c interop.Capabilities) bool { return len(c.Encryption) > 0 }, func(t *testing.T, o *interop.OP) {
+		r := rp{o: o}
+		p := r.provider(t)
+		for _, pair := range o.Peer.Has.Encryption {
+			t.Run(pair[0]+"/"+pair[1], func(t *testing.T) {
+				key := encryptionKey(t, pair[0])
+				jwks, err := oidc.PublicJWKS(key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := r.metadata(t, "code")
+				m.JWKS = jwks
+				m.IDTokenSignedResponseAlg, m.UserInfoSignedResponseAlg = "RS256", "RS256"
+				m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc = pair[0], pair[1]
+				m.UserInfoEncryptedResponseAlg, m.UserInfoEncryptedResponseEnc = pair[0], pair[1]
+				tokens := logIn(t, o, r.client(t, p, r.register(t, p, "code", m).ClientConfig(key)))
+				if parts := strings.Count(tokens.IDToken.Raw(), ".") + 1; parts != 5 {
+					t.Errorf("the ID Token has %d parts, want the 5 of an encrypted one", parts)
+				}
+			})
+		}
+	})
+}
+
+// encryptionKey makes a key for a key management algorithm.
+func encryptionKey(t *testing.T, alg string) oidc.Key {
+	t.Helper()
+	k := oidc.Key{ID: "rely-encryption-key", Alg: alg, Use: "enc"}
+	var err error
+	if strings.HasPrefix(alg, "RSA") {
+		k.Private, err = rsa.GenerateKey(rand.Reader, 2048)
+	} else {
+		k.Private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 // TestMaxAge asks for a recent login and gets auth_time.
 func TestMaxAge(t *testing.T) {
 	each(t, every, func(t *testing.T, o *interop.OP) {
@@ -279,6 +327,44 @@ func TestSecondLogin(t *testing.T) {
 		}
 		if subjects[0] != subjects[1] {
 			t.Errorf("subjects %q, want one", subjects)
+		}
+	})
+}
+
+// TestManyAtOnce logs many users' browsers in at the same time by one client,
+// whose keys nobody has fetched yet, and finds no login mixed up with another.
+func TestManyAtOnce(t *testing.T) {
+	each(t, every, func(t *testing.T, o *interop.OP) {
+		r := rp{o: o}
+		c := r.known(t, r.provider(t), "rely-client_secret_basic")
+		var wait sync.WaitGroup
+		defer wait.Wait()
+		for range 8 {
+			wait.Go(func() {
+				request, err := c.Begin(t.Context(), oidc.AuthParams{ResponseType: "code"})
+				if err != nil {
+					t.Errorf("Begin: %v", err)
+					return
+				}
+				delivery, err := o.NewBrowser().Visit(t.Context(), request.URL())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				answer, err := oidc.ReadAuthURL(delivery.URL.String())
+				if err != nil {
+					t.Errorf("ReadAuthURL: %v", err)
+					return
+				}
+				tokens, err := c.Finish(t.Context(), request.Pending, answer)
+				if err != nil {
+					t.Errorf("Finish: %v", err)
+					return
+				}
+				if tokens.IDToken.Nonce != request.Pending.Nonce {
+					t.Error("the ID Token is of another login")
+				}
+			})
 		}
 	})
 }

@@ -24,6 +24,7 @@ func luikyv() *Peer {
 			Management:     Management{Read: true, Update: true, Delete: true, Rotates: true},
 			IDTokenAlgs:    []string{"RS256", "PS256", "ES256"},
 			UserInfoAlgs:   []string{"RS256", "PS256", "ES256"},
+			Encryption:     [][2]string{{"RSA-OAEP-256", "A128CBC-HS256"}, {"RSA-OAEP-256", "A256GCM"}},
 			Refresh:        Refresh{Issued: true, Rotates: true, OneUse: true, IDToken: true},
 			Revocation:     true,
 			AuthTime:       true,

@@ -21,6 +21,7 @@ func pyoidc() *Peer {
 			Management:    Management{Read: true},
 			IDTokenAlgs:   []string{"RS256", "PS256", "ES256", "HS256"},
 			UserInfoAlgs:  []string{"RS256", "PS256", "ES256", "HS256"},
+			Encryption:    [][2]string{{"RSA-OAEP", "A128CBC-HS256"}, {"RSA-OAEP-256", "A256GCM"}},
 			Refresh:       Refresh{Scope: "offline_access", Issued: true, IDToken: true},
 			AuthTime:      true,
 			WebFinger:     true,

@@ -50,6 +50,9 @@ type Capabilities struct {
 	IDTokenAlgs []string
 	// UserInfoAlgs a client can register for, to get UserInfo as a signed JWT.
 	UserInfoAlgs []string
+	// Encryption: what ID Tokens and UserInfo can be registered to be encrypted
+	// with, as pairs of key management and content encryption.
+	Encryption [][2]string
 	// Refresh tokens are issued in the code and the hybrid flow.
 	Refresh Refresh
 	// Revocation of tokens (RFC 7009).

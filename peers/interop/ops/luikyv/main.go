@@ -89,6 +89,10 @@ func newProvider(c launch.Config) (*provider.Provider, error) {
 		provider.WithPrivateKeyJWTAuthn(goidc.RS256, goidc.PS256, goidc.ES256),
 		provider.WithIDTokenSignatureAlgs(goidc.RS256, goidc.PS256, goidc.ES256),
 		provider.WithUserInfoSignatureAlgs(goidc.RS256, goidc.PS256, goidc.ES256),
+		provider.WithIDTokenEncryption(goidc.RSA_OAEP_256),
+		provider.WithIDTokenContentEncryptionAlgs(goidc.A128CBC_HS256, goidc.A256GCM),
+		provider.WithUserInfoEncryption(goidc.RSA_OAEP_256),
+		provider.WithUserInfoContentEncryptionAlgs(goidc.A128CBC_HS256, goidc.A256GCM),
 		provider.WithIDTokenClaims(func(_ context.Context, g *goidc.Grant) map[string]any {
 			return map[string]any{goidc.ClaimAuthTime: g.Store[authTime]}
 		}),

@@ -60,6 +60,8 @@ const provider = new Provider(config.issuer, {
   ],
   enabledJWA: {
     idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256'],
+    idTokenEncryptionAlgValues: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW'],
+    userinfoEncryptionAlgValues: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW'],
     userinfoSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256'],
   },
   pkce: { required: () => true },
@@ -74,6 +76,7 @@ const provider = new Provider(config.issuer, {
     registration: { enabled: true },
     registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
     revocation: { enabled: true },
+    encryption: { enabled: true },
     introspection: { enabled: true },
     jwtUserinfo: { enabled: true },
     claimsParameter: { enabled: true },
