@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,31 @@ type sole interface{ soleIssuer() bool }
 func soleIssuer(d Directory) bool {
 	s, ok := d.(sole)
 	return ok && s.soleIssuer()
+}
+
+// lister is implemented by directories that can tell their redirect URIs.
+type lister interface {
+	// list calls f with each redirect URI of each issuer.
+	list(f func(issuer, redirectURI string))
+}
+
+// checkRedirectURIs refuses two OPs that answer at one redirect URI: the one
+// could answer in the place of the other (RFC 9700 section 4.4.2).
+func checkRedirectURIs(d Directory) error {
+	l, ok := d.(lister)
+	if !ok {
+		return nil
+	}
+	var err error
+	owner := make(map[string]string)
+	l.list(func(issuer, uri string) {
+		uri = bare(uri)
+		if other, ok := owner[uri]; ok && other != issuer {
+			err = &Error{Reason: BadConfig, Detail: fmt.Sprintf("%q is the redirect URI of %q and of %q; each OP needs its own", uri, other, issuer)}
+		}
+		owner[uri] = issuer
+	})
+	return err
 }
 
 // Only is a directory of clients that exist. Of two at one issuer the first is
@@ -57,6 +83,14 @@ func (d only) Client(_ context.Context, issuer string) (*oidc.Client, error) {
 
 func (d only) soleIssuer() bool { return len(d) == 1 }
 
+func (d only) list(f func(issuer, redirectURI string)) {
+	for issuer, c := range d {
+		for _, uri := range c.Metadata().RedirectURIs {
+			f(issuer, uri)
+		}
+	}
+}
+
 // Each is a directory of directories: each is asked in order until one has
 // another answer than UnknownIssuer. So OPs with and without discovery, and with
 // and without registration, stand side by side.
@@ -78,6 +112,14 @@ func (d each) Client(ctx context.Context, issuer string) (*oidc.Client, error) {
 
 func (d each) soleIssuer() bool { return len(d) == 1 && soleIssuer(d[0]) }
 
+func (d each) list(f func(issuer, redirectURI string)) {
+	for _, one := range d {
+		if l, ok := one.(lister); ok {
+			l.list(f)
+		}
+	}
+}
+
 // Configured is a directory of one OP whose metadata is discovered and whose
 // client is known. Nothing is fetched before the first use, so that a program
 // starts while its OP is down; a failed discovery is tried again by a later call,
@@ -86,7 +128,7 @@ func (d each) soleIssuer() bool { return len(d) == 1 && soleIssuer(d[0]) }
 //
 // o is as for oidc.Discover, c as for oidc.NewClient.
 func Configured(issuer string, o *oidc.Options, c oidc.ClientConfig) Directory {
-	d := &configured{issuer: issuer}
+	d := &configured{issuer: issuer, uris: slices.Clone(c.Metadata.RedirectURIs)}
 	if o != nil && o.Now != nil {
 		d.lazy.now = o.Now
 	}
@@ -103,6 +145,7 @@ func Configured(issuer string, o *oidc.Options, c oidc.ClientConfig) Directory {
 
 type configured struct {
 	issuer string
+	uris   []string
 	lazy   lazy
 }
 
@@ -115,6 +158,12 @@ func (d *configured) Client(ctx context.Context, issuer string) (*oidc.Client, e
 }
 
 func (d *configured) soleIssuer() bool { return true }
+
+func (d *configured) list(f func(issuer, redirectURI string)) {
+	for _, uri := range d.uris {
+		f(d.issuer, uri)
+	}
+}
 
 // lazy is a client that is made when it is first wanted, and anew when it is
 // over. Many may want it: one makes it, the others wait.

@@ -34,7 +34,8 @@ const (
 
 // Config is what an RP is made of. It must not change afterwards.
 type Config struct {
-	// Directory finds the client to use at an issuer. Required.
+	// Directory finds the client to use at an issuer. Required. Each OP in it has
+	// redirect URIs of its own.
 	Directory Directory
 
 	// Store keeps the logins and grants. Required. Several processes that share
@@ -99,6 +100,9 @@ func New(c Config) (*RP, error) {
 	bad := func(detail string) (*RP, error) { return nil, &Error{Reason: BadConfig, Detail: detail} }
 	if c.Directory == nil {
 		return bad("Config.Directory is nil; see Only, Configured, Dynamic and Each")
+	}
+	if err := checkRedirectURIs(c.Directory); err != nil {
+		return nil, err
 	}
 	if c.Store == nil {
 		return bad("Config.Store is nil; new(memstore.Store) keeps everything in memory")
