@@ -438,3 +438,16 @@ func TestLogKeepsItsSize(t *testing.T) {
 	op.ClearLog()
 	want(t, "bytes", op.logBytes, 0)
 }
+
+func TestObserveSeesEachRequestFinished(t *testing.T) {
+	seen := make(chan Request, 1)
+	op := NewWith(t, Config{Observe: func(r Request) { seen <- r }})
+	res, err := op.HTTPClient().Get(op.URL(EndpointJWKS))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if r := <-seen; r.Endpoint != EndpointJWKS || r.Status != 200 {
+		t.Fatalf("observed %v with status %d, want the request for the keys with status 200", r, r.Status)
+	}
+}
