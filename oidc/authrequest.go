@@ -98,13 +98,7 @@ type AuthRequest struct {
 }
 
 // URL is where to redirect the browser to: the request by GET.
-func (r *AuthRequest) URL() string {
-	sep := "?"
-	if strings.Contains(r.endpoint, "?") {
-		sep = "&"
-	}
-	return r.endpoint + sep + encode(r.params)
-}
+func (r *AuthRequest) URL() string { return withQuery(r.endpoint, r.params) }
 
 // Form is the request by POST: a form for the browser to submit to action, with
 // fields in hidden inputs.
@@ -456,6 +450,15 @@ func clash(endpoint string, v url.Values) error {
 		}
 	}
 	return nil
+}
+
+// withQuery adds parameters to an endpoint, whose own query stays (RFC 6749
+// section 3.1).
+func withQuery(endpoint string, v url.Values) string {
+	if strings.Contains(endpoint, "?") {
+		return endpoint + "&" + encode(v)
+	}
+	return endpoint + "?" + encode(v)
 }
 
 // encode writes parameters in a fixed order that a person can follow, with
