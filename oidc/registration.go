@@ -220,6 +220,11 @@ func (p *Provider) readRegistration(ctx context.Context, res *fetch.Response, as
 	if r.Metadata, err = agreed(c, asked, got); err != nil {
 		return nil, err
 	}
+	// Registration section 3.2: a client that is to use a secret gets one.
+	needs := strings.HasPrefix(r.Metadata.TokenEndpointAuthMethod, "client_secret_")
+	if err := c.that(!needs || r.Secret != "", BadRegistration, "Registration 3.2", "client_secret is there for "+r.Metadata.TokenEndpointAuthMethod, "client_secret", ""); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 
