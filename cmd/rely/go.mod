@@ -5,21 +5,43 @@ go 1.26.0
 require rely.example v0.0.0
 
 require (
-	github.com/chromedp/cdproto v0.159.0 // indirect
-	github.com/chromedp/chromedp v0.23.0 // indirect
+	// One refresh at a time: a lock on a file that other processes respect.
+	github.com/gofrs/flock v0.13.2
+
+	// How many cells a text takes in a terminal, for columns of names in any script.
+	github.com/mattn/go-runewidth v0.0.31
+
+	// Commands, flags, help, completion for four shells and manual pages.
+	github.com/spf13/cobra v1.10.2
+	github.com/spf13/pflag v1.1.0
+
+	// The keychain of macOS, Windows and the Secret Service, for the key that
+	// seals the profiles.
+	github.com/zalando/go-keyring v0.2.8
+
+	// Is it a terminal, how wide is it, and reading from it without echo.
+	golang.org/x/term v0.47.0
+)
+
+// Test dependencies: scripts that a person can read, and a browser for the page
+// of the demo.
+require (
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
+	github.com/rogpeppe/go-internal v1.16.0
+)
+
+require (
 	github.com/clipperhouse/uax29/v2 v2.2.0 // indirect
+	github.com/cpuguy83/go-md2man/v2 v2.0.6 // indirect
 	github.com/danieljoos/wincred v1.2.3 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.9 // indirect
 	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/godbus/dbus/v5 v5.2.2 // indirect
-	github.com/gofrs/flock v0.13.2 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
-	github.com/mattn/go-runewidth v0.0.31 // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
-	github.com/spf13/cobra v1.10.2 // indirect
-	github.com/spf13/pflag v1.1.0 // indirect
-	github.com/zalando/go-keyring v0.2.8 // indirect
+	github.com/russross/blackfriday/v2 v2.1.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/term v0.47.0 // indirect
+	golang.org/x/tools v0.40.0 // indirect
 )
 
 replace rely.example => ../..
