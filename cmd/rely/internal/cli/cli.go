@@ -1,0 +1,178 @@
+// Package cli is the command rely: an OpenID Connect Relying Party for the
+// terminal. Run is the whole of it; package main gives it the process.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rely.example/cmd/rely/internal/profile"
+	"rely.example/cmd/rely/internal/tty"
+	"rely.example/cmd/rely/internal/vault"
+)
+
+// Process is what the command has of the process that it runs in.
+type Process struct {
+	// Args are the arguments, without the name of the program.
+	Args           []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Run runs one command and returns its exit code. ctx ends when the user
+// interrupts.
+func Run(ctx context.Context, p Process) int {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	a := &app{Process: p}
+	root := a.rootCommand()
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil && a.out != nil {
+		err = a.out.Err()
+	}
+	if err == nil {
+		return ExitOK
+	}
+	code := exitCode(ctx, err)
+	if !errors.As(err, new(quiet)) {
+		a.report(code, err)
+	}
+	return code
+}
+
+// app is one run of the command.
+type app struct {
+	Process
+	flags globalFlags
+	// out and err are made once it is known whether colours are wanted.
+	out, err *tty.Printer
+}
+
+// globalFlags are the flags that every command has.
+type globalFlags struct {
+	profile, issuer string
+	json            bool
+	home, config    string
+	keychain        string
+	connection      connectionFlags
+	noColor         bool
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "rely",
+		Short: "OpenID Connect Relying Party for the terminal",
+		Long: `rely logs in to OpenID Providers and looks closely at what they answer.
+
+It discovers a provider from an identifier or issuer, registers a client, logs
+in through your browser, keeps the tokens safe and fresh, and explains every
+check that was made. rely demo shows a whole login on one page, without any
+provider of your own.`,
+		Example: `  rely demo                                  watch a login happen
+  rely discover accounts.google.com          what a provider can do
+  rely login https://op.example.com          log in through the browser
+  curl -H "Authorization: Bearer $(rely token)" https://api.example.com/
+  rely token --id-token | rely inspect       explain a token, check by check`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          a.unknown,
+		// Only its own templates, in help.go, and the commands below.
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	root.PersistentPreRunE = a.prepare
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	f := root.PersistentFlags()
+	f.StringVarP(&a.flags.profile, "profile", "p", "", "use the profile `NAME`")
+	f.StringVarP(&a.flags.issuer, "issuer", "i", "", "use the profile of the issuer `URL`")
+	f.BoolVar(&a.flags.json, "json", false, "write JSON, for programs")
+	f.BoolVar(&a.flags.noColor, "no-color", false, "write without colours")
+	f.StringVar(&a.flags.home, "home", "", "keep profiles in `DIR` (default: rely in the user's configuration directory)")
+	f.StringVar(&a.flags.config, "config", "", "read settings from `FILE` (default: config.json in the home directory, if there)")
+	f.StringVar(&a.flags.keychain, "keychain", "auto", "seal profiles with a key in the system's keychain, by `MODE`: auto, require or off")
+	a.flags.connection.register(f)
+	a.addCommands(root)
+	a.setHelp(root)
+	return root
+}
+
+// unknown is what rely does without a command, or with one that is none.
+func (a *app) unknown(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	text := "there is no command " + quoted(args[0])
+	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+		text += "; did you mean " + s[0] + "?"
+	}
+	return usage(cmd, errors.New(text))
+}
+
+// prepare runs before every command: settings from the environment and the
+// configuration file take the place of flags that were not given.
+func (a *app) prepare(cmd *cobra.Command, _ []string) error {
+	if err := a.settle(cmd); err != nil {
+		return err
+	}
+	a.out = tty.New(a.Stdout, a.Getenv, a.flags.noColor)
+	a.err = tty.New(a.Stderr, a.Getenv, a.flags.noColor)
+	switch a.flags.keychain {
+	case "auto", "require", "off":
+		return nil
+	}
+	return usage(cmd, errors.New("--keychain is "+quoted(a.flags.keychain)+", expected auto, require or off"))
+}
+
+// home is the directory of the profiles.
+func (a *app) home() (string, error) {
+	if a.flags.home != "" {
+		return a.flags.home, nil
+	}
+	if dir := a.Getenv("RELY_HOME"); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", usage(nil, errors.New("the user's configuration directory is not known: give a directory with --home or RELY_HOME"))
+	}
+	return dir + string(os.PathSeparator) + "rely", nil
+}
+
+func (a *app) store() (*profile.Store, error) {
+	dir, err := a.home()
+	if err != nil {
+		return nil, err
+	}
+	v := &vault.Vault{Dir: dir}
+	switch a.flags.keychain {
+	case "auto":
+		v.Keychain = vault.SystemKeychain(a.Getenv)
+	case "require":
+		v.Keychain, v.RequireKeychain = vault.SystemKeychain(a.Getenv), true
+	}
+	return &profile.Store{Vault: v}, nil
+}
+
+// note tells the user something on the side: on stderr, so that it is never
+// part of a result, and not to a program.
+func (a *app) note(text string) {
+	if !a.flags.json {
+		a.err.Paragraph(a.err.Faint(tty.Clean(text)), 0)
+	}
+}
+
+func quoted(s string) string { return `"` + strings.ReplaceAll(tty.Clean(s), `"`, "'") + `"` }

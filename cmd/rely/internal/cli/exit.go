@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"rely.example/cmd/rely/internal/tty"
+	"rely.example/cmd/rely/internal/vault"
+	"rely.example/oidc"
+)
+
+// The exit codes. rely help exit-codes tells them to users.
+const (
+	ExitOK          = 0
+	ExitFailure     = 1   // something else failed
+	ExitUsage       = 2   // the command line, a setting or a file is wrong
+	ExitRefused     = 3   // the OP answered that it will not
+	ExitProtocol    = 4   // the OP, or someone posing as it, broke a rule
+	ExitNetwork     = 5   // no usable answer came
+	ExitUnsupported = 6   // the OP lacks what was asked for
+	ExitLogin       = 7   // nobody is logged in, or the grant is over
+	ExitTimeout     = 8   // nobody finished the login in time
+	ExitInterrupted = 130 // Ctrl-C
+)
+
+// errTimeout says that the person did not finish the login in time.
+var errTimeout = errors.New("nobody finished the login in time")
+
+// errInterrupted says that Ctrl-C was typed where the terminal makes no signal
+// of it.
+var errInterrupted = errors.New("interrupted")
+
+// errLogin says that the user must log in (again).
+type errLogin struct{ text string }
+
+func (e errLogin) Error() string { return e.text }
+
+// usageError says that the command line is wrong.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e *usageError) Error() string {
+	if e.command == "" {
+		return e.err.Error()
+	}
+	return e.err.Error() + "; see " + e.command + " --help"
+}
+
+func (e *usageError) Unwrap() error { return e.err }
+
+func usage(cmd *cobra.Command, err error) error {
+	if e := new(usageError); errors.As(err, &e) {
+		return err
+	}
+	if cmd == nil {
+		return &usageError{err: err}
+	}
+	return &usageError{command: cmd.CommandPath(), err: err}
+}
+
+// quiet is an exit code whose reason was told already, as part of a result.
+type quiet struct{ code int }
+
+func (quiet) Error() string { return "the result says why" }
+
+func exitCode(ctx context.Context, err error) int {
+	if q := (quiet{}); errors.As(err, &q) {
+		return q.code
+	}
+	if ctx.Err() != nil || errors.Is(err, errInterrupted) {
+		return ExitInterrupted
+	}
+	var (
+		use      *usageError
+		login    errLogin
+		input    *oidc.InputError
+		op       *oidc.OPError
+		protocol *oidc.ProtocolError
+		network  *oidc.TransportError
+		lacks    *oidc.UnsupportedError
+	)
+	switch {
+	case errors.As(err, &use):
+		return ExitUsage
+	case errors.As(err, &login), errors.Is(err, vault.ErrNotFound):
+		return ExitLogin
+	case errors.Is(err, errTimeout):
+		return ExitTimeout
+	case errors.As(err, &input):
+		if input.Reason == oidc.NoRefreshToken || input.Reason == oidc.NoAccessToken {
+			return ExitLogin
+		}
+		return ExitUsage
+	case errors.As(err, &op):
+		return ExitRefused
+	case errors.As(err, &protocol):
+		// An OP at an address that the user did not allow broke no rule.
+		if protocol.Reason == oidc.ForbiddenAddress || protocol.Reason == oidc.InsecureURL {
+			return ExitUsage
+		}
+		return ExitProtocol
+	case errors.As(err, &network):
+		return ExitNetwork
+	case errors.As(err, &lacks):
+		return ExitUnsupported
+	}
+	return ExitFailure
+}
+
+// report writes the one line that an error is.
+func (a *app) report(code int, err error) {
+	p := a.err
+	if p == nil {
+		// It failed before the settings were read.
+		p = tty.New(a.Stderr, a.Getenv, false)
+	}
+	text := "interrupted"
+	if code != ExitInterrupted {
+		text = explain(err)
+	}
+	p.Printf("%s %s\n", p.Bold(p.Bad("rely:")), tty.Clean(text))
+}
+
+// flagOf names the flag behind a field of package oidc, where there is one.
+var flagOf = strings.NewReplacer(
+	"ClientConfig.ID: ", "--client-id: ",
+	"ClientConfig.Auth: ", "--auth-method: ",
+	"ClientConfig.Secret", "--client-secret-file",
+	"ClientConfig.Keys", "--key",
+	"ClientConfig.Metadata.RedirectURIs", "--redirect-uri",
+	"ClientMetadata.RedirectURIs", "--redirect-uri",
+	"ClientMetadata.ResponseTypes", "--response-type",
+	"AuthParams.RedirectURI", "--redirect-uri",
+	"AuthParams.ResponseType", "--response-type",
+	"AuthParams.ResponseMode", "--response-mode",
+	"AuthParams.Scopes", "--scope",
+	"AuthParams.Prompt", "--prompt",
+	"AuthParams.MaxAge", "--max-age",
+	"AuthParams.Resources", "--resource",
+	"AuthParams.Extra", "--param",
+	"AuthParams.Post", "--post",
+	"Options: configuration refused: fetch: ", "",
+	"AllowPrivate", "--allow-private",
+)
+
+// explain says whose fault an error is, and what to do where that is known.
+func explain(err error) string {
+	text := strings.TrimPrefix(err.Error(), "oidc: ")
+	var protocol *oidc.ProtocolError
+	var input *oidc.InputError
+	switch {
+	case errors.As(err, &protocol) && protocol.Reason != oidc.ForbiddenAddress && protocol.Reason != oidc.InsecureURL:
+		text = "the OP's answer was refused: " + text
+	case errors.As(err, &input), errors.As(err, &protocol):
+		text = flagOf.Replace(text)
+	}
+	if a := advice(err); a != "" {
+		text += "; " + a
+	}
+	return text
+}
+
+// advice is what a user can do, where the error itself does not say it.
+func advice(err error) string {
+	var op *oidc.OPError
+	switch {
+	case errors.Is(err, oidc.InsecureURL):
+		return "for an OP in development --insecure-http allows it"
+	case errors.Is(err, oidc.MetadataIssuerMismatch):
+		return "give the issuer exactly as the OP writes it"
+	case errors.Is(err, oidc.NoRefreshToken), errors.Is(err, oidc.NoAccessToken):
+		return "log in again: rely login (with --scope offline_access for a login that lasts)"
+	case strings.Contains(err.Error(), "unknown authority"):
+		return "if the OP's certificate is of an authority of your own, give it with --ca-file"
+	case errors.As(err, &op) && op.Code == "invalid_client" && op.Hint == "":
+		return "check --client-id, --client-secret-file and --auth-method"
+	}
+	return ""
+}
+
+// wrapf adds what was tried to an error that does not say it.
+func wrapf(err error, format string, args ...any) error {
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}

@@ -1,0 +1,514 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rely.example/cmd/rely/internal/browser"
+	"rely.example/cmd/rely/internal/loopback"
+	"rely.example/cmd/rely/internal/profile"
+	"rely.example/cmd/rely/internal/tty"
+	"rely.example/cmd/rely/internal/vault"
+	"rely.example/oidc"
+)
+
+// loginFlags are the choices of one login.
+type loginFlags struct {
+	client       clientFlags
+	clientID     string
+	secretFile   string
+	scopes       []string
+	responseType string
+	responseMode string
+	prompt       []string
+	maxAge       time.Duration
+	loginHint    string
+	acr          []string
+	locales      []string
+	display      string
+	resources    []string
+	params       []string
+	post         bool
+	noBrowser    bool
+	browser      string
+	wait         time.Duration
+}
+
+func (a *app) loginCommand() *cobra.Command {
+	var l loginFlags
+	cmd := &cobra.Command{
+		Use:     "login [ISSUER|IDENTIFIER]",
+		GroupID: groupLogin,
+		Short:   "Log in through your browser, and keep the tokens",
+		Long: `Logs in at a provider: opens your browser there, receives the answer at a port of
+this machine (RFC 8252), makes every check that OpenID Connect asks for, and
+keeps the tokens as a profile: in a file of your own, sealed with a key in the
+system's keychain where there is one.
+
+Without --client-id a client is registered, if the provider offers that, and
+kept for the next login. Without ISSUER the current profile logs in again.
+
+A client that you register by hand needs the redirect URI
+http://127.0.0.1/callback, for any port; if the provider wants a fixed port,
+register http://127.0.0.1:8400/callback and log in with --redirect-uri.
+
+On a host without browser, --no-browser shows the address to open elsewhere, and
+takes the address that you end up at: copy it from the browser, although it
+shows an error, and paste it into the terminal.`,
+		Example: `  rely login https://op.example.com
+  rely login alice@example.com --scope profile --scope email --scope offline_access
+  rely login https://accounts.google.com --client-id 123 --client-secret-file secret.txt
+  rely login https://op.example.com --response-type "code id_token" --response-mode form_post
+  rely login --prompt login --max-age 0s          log in again, with the password
+  ssh host rely login https://op.example.com --no-browser`,
+		Args: atMost(issuerArgument),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			typed, err := a.checkIssuerFlag(cmd, args)
+			if err != nil {
+				return err
+			}
+			p, err := l.request(cmd)
+			if err != nil {
+				return err
+			}
+			return a.login(cmd.Context(), typed, &l, p)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&l.clientID, "client-id", "", "log in as the client `ID`, registered by hand")
+	f.StringVar(&l.secretFile, "client-secret-file", "", "read its secret from `FILE` (- for standard input, or RELY_CLIENT_SECRET)")
+	f.StringSliceVarP(&l.scopes, "scope", "s", []string{"profile", "email"}, "ask for the `SCOPE` beside openid")
+	f.StringVar(&l.responseType, "response-type", "", "ask for the response `TYPE`: code, id_token, \"id_token token\", \"code id_token\", \"code token\" or \"code id_token token\" (default: code)")
+	f.StringVar(&l.responseMode, "response-mode", "", "ask for the answer by `MODE`: query, fragment or form_post")
+	f.StringSliceVar(&l.prompt, "prompt", nil, "ask the provider to prompt for `WHAT`: none, login, consent, select_account, create")
+	f.DurationVar(&l.maxAge, "max-age", 0, "demand a login at most this `TIME` ago; 0s demands one now")
+	f.StringVar(&l.loginHint, "login-hint", "", "tell the provider `WHO` is logging in")
+	f.StringSliceVar(&l.acr, "acr", nil, "ask for the authentication context `CLASS`")
+	f.StringSliceVar(&l.locales, "ui-locales", nil, "ask for pages in the `LANGUAGE`, like fr-CA")
+	f.StringVar(&l.display, "display", "", "ask for pages for a `KIND` of window: page, popup, touch or wap")
+	f.StringSliceVar(&l.resources, "resource", nil, "ask for a token for the resource `URI` (RFC 8707)")
+	f.StringArrayVar(&l.params, "param", nil, "send a further parameter `NAME=VALUE`")
+	f.BoolVar(&l.post, "post", false, "send the authentication request by POST")
+	f.BoolVar(&l.noBrowser, "no-browser", false, "show the address instead of opening it")
+	f.StringVar(&l.browser, "browser", "", "open the address with `PROGRAM`, which gets it as its one argument")
+	f.DurationVar(&l.wait, "wait", 5*time.Minute, "give the login this `TIME` at most")
+	l.client.register(cmd)
+	return cmd
+}
+
+// request are the parameters of the authentication request.
+func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
+	p := oidc.AuthParams{
+		Scopes: words(l.scopes), ResponseType: l.responseType, ResponseMode: l.responseMode, Post: l.post,
+		Prompt: words(l.prompt), Display: l.display, UILocales: words(l.locales), LoginHint: l.loginHint,
+		ACRValues: words(l.acr), Resources: l.resources,
+	}
+	if f := cmd.Flags().Lookup("max-age"); f.Changed {
+		p.MaxAge = &l.maxAge
+	}
+	if l.wait <= 0 {
+		return p, usage(cmd, errors.New("--wait must be more than nothing, as in 5m"))
+	}
+	for _, kv := range l.params {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok || k == "" {
+			return p, usage(cmd, fmt.Errorf("--param %s: expected NAME=VALUE", quoted(kv)))
+		}
+		if oidc.IsSecret(k) {
+			return p, usage(cmd, fmt.Errorf("--param %s: that parameter holds a secret, which does not belong on a command line", k))
+		}
+		if p.Extra == nil {
+			p.Extra = make(url.Values)
+		}
+		p.Extra.Add(k, v)
+	}
+	return p, nil
+}
+
+// words splits values at spaces, so that --scope "a b" means two.
+func words(values []string) []string {
+	var out []string
+	for _, v := range values {
+		out = append(out, strings.Fields(v)...)
+	}
+	return out
+}
+
+// login is one login from end to end.
+func (a *app) login(ctx context.Context, typed string, l *loginFlags, params oidc.AuthParams) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	before, t, err := a.loginTarget(ctx, store, typed, l)
+	if err != nil {
+		return err
+	}
+	defer t.provider.Close()
+	name := ""
+	if before != nil {
+		name = before.Name
+	} else if name, err = a.newName(store, t.provider.Issuer()); err != nil {
+		return err
+	}
+	reg, err := a.knownClient(l, before)
+	if err != nil {
+		return err
+	}
+	// The port is opened before the client is registered: whether it is one of
+	// IPv4 or IPv6 decides the redirect URI.
+	listener, redirectURI, err := receiver(ctx, l, reg)
+	if err != nil {
+		return err
+	}
+	if listener != nil {
+		defer listener.Close()
+	}
+	current := before
+	if reg == nil {
+		if current, err = a.enroll(ctx, store, name, t, &l.client, []string{portless(redirectURI, l)}, typesFor(params.ResponseType)); err != nil {
+			return err
+		}
+		reg = current.Registration
+	} else if current, err = newProfile(name, t, reg, l.client.metadataFile != "" || before != nil && before.StaticMetadata); err != nil {
+		return err
+	}
+	if before != nil && before.ClientID == reg.ClientID {
+		current.Dynamic = before.Dynamic
+	}
+	client, err := newClient(t.provider, reg, t.connection)
+	if err != nil {
+		return err
+	}
+	params.RedirectURI = redirectURI
+	request, err := client.Begin(ctx, params)
+	if err != nil {
+		return err
+	}
+	tokens, err := a.authenticate(ctx, client, request, listener, l)
+	if err != nil {
+		return err
+	}
+	if err := current.Keep(tokens); err != nil {
+		return err
+	}
+	current.LoggedIn = a.Now()
+	if err := a.keepLogin(ctx, store, current); err != nil {
+		return err
+	}
+	return a.showLogin(store, current, tokens)
+}
+
+// loginTarget finds the OP, and the profile that there is for it already.
+func (a *app) loginTarget(ctx context.Context, store *profile.Store, typed string, l *loginFlags) (*profile.Profile, *target, error) {
+	if typed == "" && l.client.metadataFile == "" {
+		s, err := a.open(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		c := a.reach(s.profile.Connection, hostOf(s.profile.Issuer))
+		if err := l.client.apply(&c); err != nil {
+			return nil, nil, err
+		}
+		p, err := s.provider(ctx)
+		return s.profile, &target{p, c, "the issuer"}, err
+	}
+	t, err := a.targetOf(ctx, typed, &l.client, profile.Connection{})
+	if err != nil {
+		return nil, nil, err
+	}
+	issuer := t.provider.Issuer()
+	name, err := a.newName(store, issuer)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := store.Load(ctx, name)
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
+		return nil, t, nil
+	case err != nil:
+		return nil, nil, err
+	case p.Issuer != issuer:
+		return nil, nil, usage(nil, fmt.Errorf("the profile %s is of the issuer %s, not %s: choose another name with --profile", name, p.Issuer, issuer))
+	}
+	// What was allowed for this OP before stays allowed.
+	t.connection = a.reach(p.Connection, t.connection.AllowPrivate...)
+	return p, t, l.client.apply(&t.connection)
+}
+
+// knownClient is the client of the flags or of the profile, or nil if one is to
+// be registered.
+func (a *app) knownClient(l *loginFlags, before *profile.Profile) (*oidc.Registration, error) {
+	secret, err := a.secretFrom("client-secret-file", l.secretFile, "RELY_CLIENT_SECRET", "Client secret: ")
+	if err != nil {
+		return nil, err
+	}
+	if l.clientID == "" {
+		if l.secretFile != "" {
+			return nil, usage(nil, errors.New("--client-secret-file needs --client-id"))
+		}
+		if before == nil {
+			return nil, nil
+		}
+		r := before.Registration
+		if before.Dynamic && !r.SecretExpires.IsZero() && a.Now().After(r.SecretExpires) {
+			a.note("The client's secret has expired; a new client is registered.")
+			return nil, nil
+		}
+		return r, nil
+	}
+	if before != nil && before.ClientID != l.clientID {
+		return nil, usage(nil, fmt.Errorf("the profile %s is of the client %s: log in as another one under another name, with --profile", before.Name, quoted(before.ClientID)))
+	}
+	uris := l.client.redirectURIs
+	if len(uris) == 0 {
+		uris = []string{"http://127.0.0.1" + loopback.DefaultPath, "http://[::1]" + loopback.DefaultPath}
+	}
+	r := &oidc.Registration{ClientID: l.clientID, Secret: secret, Metadata: oidc.ClientMetadata{
+		RedirectURIs: uris, ApplicationType: applicationType(uris),
+		TokenEndpointAuthMethod: l.client.authMethod, IDTokenSignedResponseAlg: l.client.idTokenAlg,
+	}}
+	if l.responseType != "" {
+		r.Metadata.ResponseTypes = []string{l.responseType}
+	}
+	if l.client.keyFile != "" && l.client.authMethod == "" {
+		r.Metadata.TokenEndpointAuthMethod = oidc.AuthPrivateKey
+	}
+	if before != nil {
+		// The same client again: what is not said anew stays.
+		if secret == "" {
+			r.Secret, r.SecretExpires = before.Registration.Secret, before.Registration.SecretExpires
+		}
+		if r.Metadata.TokenEndpointAuthMethod == "" {
+			r.Metadata.TokenEndpointAuthMethod = before.Registration.Metadata.TokenEndpointAuthMethod
+		}
+		if len(l.client.redirectURIs) == 0 {
+			r.Metadata.RedirectURIs = before.Registration.Metadata.RedirectURIs
+			r.Metadata.ApplicationType = before.Registration.Metadata.ApplicationType
+		}
+		r.URI, r.AccessToken = before.Registration.URI, before.Registration.AccessToken
+	}
+	return r, nil
+}
+
+// receiver opens the port for the answer. It returns no listener where the
+// client's redirect URI leads elsewhere: the user then copies the answer.
+func receiver(ctx context.Context, l *loginFlags, reg *oidc.Registration) (*loopback.Listener, string, error) {
+	candidates := l.client.redirectURIs
+	if len(candidates) == 0 && reg != nil {
+		candidates = reg.Metadata.RedirectURIs
+	}
+	usable := slices.DeleteFunc(slices.Clone(candidates), func(u string) bool { return !loopback.Usable(u) })
+	if len(candidates) > 0 && len(usable) == 0 {
+		return nil, candidates[0], nil
+	}
+	listener, err := loopback.Listen(ctx, usable...)
+	if err != nil {
+		return nil, "", err
+	}
+	return listener, listener.RedirectURI(), nil
+}
+
+// portless is the redirect URI to register: without port, since an OP must let a
+// native client use any (RFC 8252 section 7.3), unless the user chose one.
+func portless(redirectURI string, l *loginFlags) string {
+	if len(l.client.redirectURIs) > 0 {
+		return l.client.redirectURIs[0]
+	}
+	u, err := url.Parse(redirectURI)
+	if err != nil {
+		return redirectURI
+	}
+	u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+	return u.String()
+}
+
+// typesFor are the response types to register for a login by one of them.
+func typesFor(responseType string) []string {
+	if responseType == "" || responseType == "code" {
+		return []string{"code"}
+	}
+	return []string{responseType}
+}
+
+// authenticate sends the user to the OP and finishes with the answer.
+func (a *app) authenticate(ctx context.Context, client *oidc.Client, request *oidc.AuthRequest, listener *loopback.Listener, l *loginFlags) (*oidc.Tokens, error) {
+	wait, cancel := context.WithTimeoutCause(ctx, l.wait, errTimeout)
+	defer cancel()
+	opened := false
+	if listener != nil {
+		var once sync.Once
+		listener.Serve(loopback.Login{Request: request, Stray: func(why string) {
+			once.Do(func() { a.note("Refused at the port of the login: " + why + ". Still waiting.") })
+		}})
+		if !l.noBrowser {
+			var err error
+			if opened, err = a.openBrowser(wait, listener.StartURL(), l); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var pasted <-chan line
+	restore := func() {}
+	if !opened {
+		shown := request.URL()
+		if request.Post() {
+			if listener == nil {
+				return nil, usage(nil, errors.New("--post needs a redirect URI that can be received here, like http://127.0.0.1/callback"))
+			}
+			shown = listener.StartURL()
+		}
+		a.err.Printf("Open this address in a browser:\n\n%s\n\n", a.err.Link(shown))
+		if tty.IsTerminal(a.Stdin) {
+			a.err.Paragraph("Then paste the address that you end up at, even if the browser shows an error there.", 0)
+			if listener != nil {
+				a.err.Paragraph("In a browser on this machine that is not needed.", 0)
+			}
+		}
+		pasted, restore = a.readLine("Address (not shown): ")
+	}
+	response, tell, err := await(wait, listener, pasted)
+	restore()
+	if !opened && tty.IsTerminal(a.Stdin) {
+		a.err.Printf("\n")
+	}
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := client.Finish(ctx, request.Pending, response)
+	tell(err == nil)
+	return tokens, err
+}
+
+// await waits for the answer, at the port or pasted.
+func await(ctx context.Context, listener *loopback.Listener, pasted <-chan line) (oidc.AuthResponse, func(ok bool), error) {
+	type received struct {
+		answer *loopback.Answer
+		err    error
+	}
+	var arrived chan received
+	if listener != nil {
+		arrived = make(chan received, 1)
+		go func() { // ends with ctx
+			answer, err := listener.Wait(ctx)
+			arrived <- received{answer, err}
+		}()
+	}
+	select {
+	case r := <-arrived:
+		if r.err != nil {
+			return oidc.AuthResponse{}, nil, r.err
+		}
+		return r.answer.Response, r.answer.Tell, nil
+	case l := <-pasted:
+		if l.err != nil {
+			return oidc.AuthResponse{}, nil, l.err
+		}
+		response, err := oidc.ReadAuthURL(strings.TrimSpace(l.text))
+		if err != nil {
+			return oidc.AuthResponse{}, nil, usage(nil, wrapf(err, "what was pasted is no address that a login ends at"))
+		}
+		return response, func(bool) {}, nil
+	case <-ctx.Done():
+		return oidc.AuthResponse{}, nil, context.Cause(ctx)
+	}
+}
+
+// openBrowser opens the start page. Without a browser it reports false; the user
+// then gets the address.
+func (a *app) openBrowser(ctx context.Context, startURL string, l *loginFlags) (bool, error) {
+	o := &browser.Opener{Command: l.browser, Getenv: a.Getenv}
+	err := o.Open(ctx, startURL)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case l.browser != "":
+		return false, usage(nil, wrapf(err, "--browser"))
+	default:
+		if !errors.Is(err, browser.ErrNone) {
+			a.note("The browser was not opened: " + err.Error())
+		}
+		return false, nil
+	}
+	if !a.flags.json {
+		a.err.Printf("Your browser is being opened. If it does not come up, open\n\n%s\n\n%s\n", a.err.Link(startURL),
+			a.err.Faint("Waiting for the login; Ctrl-C ends it."))
+	}
+	return true, nil
+}
+
+// keepLogin saves the profile with its new tokens and makes it the current one.
+func (a *app) keepLogin(ctx context.Context, store *profile.Store, p *profile.Profile) error {
+	// The tokens are here: an interruption now would lose them.
+	ctx = context.WithoutCancel(ctx)
+	unlock, err := store.Vault.Lock(ctx, p.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := store.Replace(ctx, p); err != nil {
+		return wrapf(err, "logged in, and the tokens cannot be kept")
+	}
+	return store.Vault.SetCurrent(p.Name)
+}
+
+func (a *app) showLogin(store *profile.Store, p *profile.Profile, t *oidc.Tokens) error {
+	where := store.Vault.Where(p.Name, p.Sealed())
+	var std oidc.StandardClaims
+	if t.IDToken != nil {
+		std = t.IDToken.Standard()
+	}
+	if a.flags.json {
+		v := map[string]any{
+			"profile": p.Name, "issuer": p.Issuer, "client_id": p.ClientID, "subject": p.Subject,
+			"scopes": t.Scopes, "renewable": p.Renewable, "kept": where,
+		}
+		if !t.Expiry.IsZero() {
+			v["expiry"] = t.Expiry
+		}
+		if t.IDToken != nil {
+			var claims map[string]any
+			if err := t.IDToken.Claims(&claims); err == nil {
+				v["claims"] = claims
+			}
+		}
+		return a.writeJSON(v)
+	}
+	who := p.Subject
+	if std.Name != "" {
+		who = std.Name
+	} else if std.PreferredUsername != "" {
+		who = std.PreferredUsername
+	}
+	out := a.out
+	out.Printf("%s as %s\n\n", out.Good("Logged in"), out.Bold(tty.Clean(who)))
+	access := ""
+	if t.AccessToken != "" {
+		access = "for as long as the provider lets it"
+		if !t.Expiry.IsZero() {
+			access = "expires " + tty.Distance(t.Expiry, a.Now())
+		}
+		if p.Renewable {
+			access += ", renewed by rely token"
+		}
+	}
+	out.Fields(
+		tty.Field{Label: "subject", Value: tty.Clean(p.Subject)},
+		tty.Field{Label: "issuer", Value: tty.Clean(p.Issuer)},
+		tty.Field{Label: "client", Value: tty.Clean(p.ClientID)},
+		tty.Field{Label: "scopes", Value: tty.Clean(strings.Join(t.Scopes, " "))},
+		tty.Field{Label: "access token", Value: access},
+		tty.Field{Label: "profile", Value: p.Name},
+		tty.Field{Label: "kept in", Value: where},
+	)
+	return nil
+}

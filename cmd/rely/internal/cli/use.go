@@ -1,0 +1,367 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rely.example/cmd/rely/internal/profile"
+	"rely.example/cmd/rely/internal/tty"
+)
+
+const noArgument = "no argument; choose a profile with --profile or --issuer"
+
+func (a *app) userinfoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "userinfo",
+		GroupID: groupUse,
+		Short:   "Ask the provider for claims about the user",
+		Long: `Asks the UserInfo endpoint (Core 5.3) with the access token, refreshed first if it
+must be, and checks that the answer is about the user who logged in.`,
+		Example: `  rely userinfo
+  rely userinfo --json | jq -r .email`,
+		Args: exactly(0, noArgument),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			s, err := a.openLoggedIn(ctx)
+			if err != nil {
+				return err
+			}
+			_, t, _, err := s.fresh(ctx, defaultMargin, false)
+			if err != nil {
+				return err
+			}
+			p, err := s.provider(ctx)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			client, err := s.client(p)
+			if err != nil {
+				return err
+			}
+			u, err := client.UserInfo(ctx, t)
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				return a.writeJSON(u.Raw())
+			}
+			a.out.Fields(claimFields(u.Raw(), a.Now())...)
+			if len(u.Malformed) > 0 {
+				a.note("Of the wrong type, and not to be relied on: " + strings.Join(u.Malformed, ", "))
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) refreshCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "refresh",
+		GroupID: groupUse,
+		Short:   "Get new tokens now",
+		Long: `Gets new tokens by the refresh token (Core 12) and keeps them. Two of these at a
+time refresh once. rely token refreshes by itself when it must.`,
+		Example: `  rely refresh
+  rely refresh --profile work --json`,
+		Args: exactly(0, noArgument),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.openLoggedIn(cmd.Context())
+			if err != nil {
+				return err
+			}
+			_, t, did, err := s.fresh(cmd.Context(), 0, true)
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				v := map[string]any{"profile": s.profile.Name, "refreshed": did, "scopes": t.Scopes, "renewable": t.RefreshToken != ""}
+				if !t.Expiry.IsZero() {
+					v["expiry"] = t.Expiry
+				}
+				return a.writeJSON(v)
+			}
+			word := "Refreshed"
+			if !did {
+				word = "Refreshed by another process"
+			}
+			a.out.Printf("%s; the access token expires %s.\n", a.out.Good(word), expiryText(t.Expiry, a.Now()))
+			return nil
+		},
+	}
+}
+
+func expiryText(t, now time.Time) string {
+	if t.IsZero() {
+		return "when the provider lets it"
+	}
+	return tty.Distance(t, now)
+}
+
+func (a *app) tokenCommand() *cobra.Command {
+	var idToken bool
+	var valid time.Duration
+	cmd := &cobra.Command{
+		Use:     "token",
+		GroupID: groupUse,
+		Short:   "Print a fresh access token, for scripts",
+		Long: `Prints the access token and nothing else, refreshed first if it expires within
+--valid. Many of these at a time refresh once. If the login is over it exits with
+code 7 and prints nothing.`,
+		Example: `  curl -H "Authorization: Bearer $(rely token)" https://api.example.com/
+  rely token --valid 10m > /dev/null || rely login
+  rely token --id-token | rely inspect`,
+		Args: exactly(0, noArgument),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if valid < 0 {
+				return usage(cmd, errors.New("--valid must not be negative"))
+			}
+			s, err := a.openLoggedIn(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if idToken {
+				_, t, err := s.offline()
+				if err != nil {
+					return err
+				}
+				if t.IDToken == nil {
+					return errors.New("the profile has no ID Token")
+				}
+				return a.printToken("id_token", t.IDToken.Raw(), t.IDToken.Expiry)
+			}
+			_, t, _, err := s.fresh(cmd.Context(), valid, false)
+			if err != nil {
+				return err
+			}
+			if t.AccessToken == "" {
+				return errors.New("the login gave no access token: its response type was id_token")
+			}
+			return a.printToken("access_token", t.AccessToken, t.Expiry)
+		},
+	}
+	cmd.Flags().BoolVar(&idToken, "id-token", false, "print the ID Token of the login instead, as it is")
+	cmd.Flags().DurationVar(&valid, "valid", defaultMargin, "the token must live for this `TIME` at least")
+	return cmd
+}
+
+func (a *app) printToken(kind, token string, expiry time.Time) error {
+	if a.flags.json {
+		v := map[string]any{kind: token}
+		if !expiry.IsZero() {
+			v["expiry"] = expiry
+		}
+		return a.writeJSON(v)
+	}
+	a.out.Println(token)
+	return nil
+}
+
+func (a *app) revokeCommand() *cobra.Command {
+	var local, forget bool
+	cmd := &cobra.Command{
+		Use:     "revoke",
+		Aliases: []string{"logout"},
+		GroupID: groupUse,
+		Short:   "Revoke the tokens and forget them",
+		Long: `Tells the provider that the tokens are no longer needed (RFC 7009), then forgets
+them. The client is kept for the next login, unless --forget-client is given. If
+the provider cannot be reached the tokens stay, so that it can be tried again.
+
+rely logout is the same. The provider's own session in your browser goes on.`,
+		Example: `  rely revoke
+  rely logout --profile work
+  rely logout --local              forget without telling the provider`,
+		Args: exactly(0, noArgument),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.revoke(cmd.Context(), local, forget) },
+	}
+	cmd.Flags().BoolVar(&local, "local", false, "forget the tokens without telling the provider")
+	cmd.Flags().BoolVar(&forget, "forget-client", false, "forget the client and the whole profile too")
+	return cmd
+}
+
+func (a *app) revoke(ctx context.Context, local, forget bool) error {
+	if local && forget {
+		return a.forgetProfile(ctx)
+	}
+	s, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	told := false
+	if s.profile.HasTokens() && !local {
+		if told, err = s.revokeAtOP(ctx); err != nil {
+			return wrapf(err, "not revoked (--local forgets the tokens all the same)")
+		}
+	}
+	if forget {
+		if err := a.deleteProfile(ctx, s.store, s.profile.Name); err != nil {
+			return err
+		}
+	} else if err := s.update(ctx, func(p *profile.Profile) error { p.Forget(); return nil }); err != nil {
+		return err
+	}
+	if a.flags.json {
+		return a.writeJSON(map[string]any{"profile": s.profile.Name, "revoked": told, "forgotten": true})
+	}
+	word := "Revoked and forgotten"
+	if !told {
+		word = "Forgotten"
+	}
+	a.out.Printf("%s: the tokens of profile %s.\n", word, s.profile.Name)
+	return nil
+}
+
+// revokeAtOP reports whether the OP took it. An OP without revocation is no
+// reason to keep tokens.
+func (s *session) revokeAtOP(ctx context.Context) (bool, error) {
+	p, err := s.provider(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer p.Close()
+	if p.Metadata().RevocationEndpoint == "" {
+		s.a.note("The provider has no revocation endpoint: the tokens live until they expire.")
+		return false, nil
+	}
+	client, err := s.client(p)
+	if err != nil {
+		return false, err
+	}
+	t, err := client.ImportTokens(s.profile.Tokens)
+	if err != nil {
+		return false, err
+	}
+	if t.AccessToken == "" && t.RefreshToken == "" {
+		return false, nil
+	}
+	return true, client.RevokeTokens(ctx, t)
+}
+
+// forgetProfile removes a profile without reading it, so that a damaged one can
+// be removed too.
+func (a *app) forgetProfile(ctx context.Context) error {
+	store, err := a.store()
+	if err != nil {
+		return err
+	}
+	name, err := store.Select(a.flags.profile, a.flags.issuer)
+	if err != nil {
+		return err
+	}
+	if err := a.deleteProfile(ctx, store, name); err != nil {
+		return err
+	}
+	if a.flags.json {
+		return a.writeJSON(map[string]any{"profile": name, "revoked": false, "forgotten": true})
+	}
+	a.out.Printf("Forgotten: the profile %s.\n", name)
+	return nil
+}
+
+func (a *app) deleteProfile(ctx context.Context, store *profile.Store, name string) error {
+	unlock, err := store.Vault.Lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return store.Vault.Delete(name)
+}
+
+func (a *app) profilesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "profiles",
+		Aliases: []string{"status"},
+		GroupID: groupUse,
+		Short:   "List the profiles, and who is logged in",
+		Long: `Lists what is kept: for each profile its provider, its user and how long its access
+token lives. No secret is shown, and nobody is asked. The current profile, which
+commands use unless told otherwise, has a star.`,
+		Example: `  rely profiles
+  rely profiles use work
+  rely profiles --json | jq -r '.[].issuer'`,
+		Args: exactly(0, "no argument, or use NAME"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			store, err := a.store()
+			if err != nil {
+				return err
+			}
+			list, err := store.List()
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				return a.writeJSON(list)
+			}
+			a.showProfiles(list)
+			return nil
+		},
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:     "use NAME",
+		Short:   "Make a profile the current one",
+		Long:    "Makes a profile the one that commands use unless told otherwise.",
+		Example: "  rely profiles use work",
+		Args:    exactly(1, "the name of a profile; rely profiles lists them"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			store, err := a.store()
+			if err != nil {
+				return err
+			}
+			if _, _, err := store.Vault.Public(args[0]); err != nil {
+				return wrapf(err, "profile %s", quoted(args[0]))
+			}
+			if err := store.Vault.SetCurrent(args[0]); err != nil {
+				return err
+			}
+			if a.flags.json {
+				return a.writeJSON(map[string]any{"profile": args[0], "current": true})
+			}
+			a.out.Printf("The current profile is %s.\n", a.out.Bold(args[0]))
+			return nil
+		},
+	})
+	return cmd
+}
+
+func (a *app) showProfiles(list []profile.Summary) {
+	if len(list) == 0 {
+		a.out.Println("There is no profile yet. Log in: rely login ISSUER")
+		return
+	}
+	var rows [][]string
+	for _, p := range list {
+		mark := "  "
+		if p.Current {
+			mark = a.out.Good("* ")
+		}
+		state := a.out.Faint("logged out")
+		switch {
+		case p.Problem != "":
+			state = a.out.Bad("unreadable")
+		case p.LoggedIn.IsZero():
+		case !p.Expiry.IsZero() && p.Expiry.Before(a.Now()) && p.Renewable:
+			state = "expired, renewable"
+		case !p.Expiry.IsZero() && p.Expiry.Before(a.Now()):
+			state = a.out.Warn("expired")
+		case p.Expiry.IsZero():
+			state = a.out.Good("logged in")
+		default:
+			state = a.out.Good("valid for " + tty.Span(p.Expiry.Sub(a.Now())))
+			if p.Renewable {
+				state += ", renewable"
+			}
+		}
+		rows = append(rows, []string{mark + a.out.Bold(p.Name), tty.Clean(p.Issuer), tty.Clean(p.Subject), state})
+	}
+	a.out.Table([]string{"  PROFILE", "ISSUER", "SUBJECT", "STATE"}, rows)
+	for _, p := range list {
+		if p.Problem != "" {
+			a.note(p.Name + ": " + p.Problem)
+		}
+	}
+}
