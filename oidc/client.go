@@ -394,12 +394,22 @@ func (c *Client) post(ctx context.Context, step, endpoint string, form url.Value
 // clientRefused adds what to try to an error of client authentication.
 func (c *Client) clientRefused(step string, res *fetch.Response) *OPError {
 	op := c.p.env.refused(step, res)
-	if op.Code != "invalid_client" {
+	switch {
+	case op.Code == "invalid_client":
+		op.Hint = "client authentication by " + c.auth.Method() + " failed"
+	case op.Code == "unauthorized_client", op.Code == "" && (res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden):
+		// RFC 6749 section 5.2 means something else by this code, or wants one;
+		// OPs are seen to answer a wrong secret or assertion so.
+		op.Hint = "client authentication by " + c.auth.Method() + " may have failed"
+	default:
 		return op
 	}
-	op.Hint = "client authentication by " + c.auth.Method() + " failed: check the client_id, the secret or key, and the method that is registered"
+	op.Hint += ": check the client_id, the secret or key, and the method that is registered"
 	if a, ok := c.auth.(secretBasic); ok && !a.raw && (url.QueryEscape(c.c.ID) != c.c.ID || url.QueryEscape(string(a.secret)) != string(a.secret)) {
 		op.Hint += "; id or secret has characters that are form-encoded, which this OP may not decode: try Quirks.RawBasicCredentials"
+	}
+	if m := c.auth.Method(); (m == AuthSecretJWT || m == AuthPrivateKey) && !c.c.Quirks.AssertionAudienceEndpoint {
+		op.Hint += "; the assertion is for the issuer, where this OP may expect its endpoint: try Quirks.AssertionAudienceEndpoint"
 	}
 	return op
 }
