@@ -49,6 +49,7 @@ func glewlwyd() *Peer {
 			Refresh:       Refresh{Issued: true},
 			NoPrompt:      "interaction_required",
 			Revocation:    true,
+			OneAtATime:    true, // on SQLite
 			PKCE:          true,
 		},
 		Oddities: []Oddity{

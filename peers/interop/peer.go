@@ -66,6 +66,9 @@ type Capabilities struct {
 	// NoPrompt is the error code that answers prompt=none where nobody is logged
 	// in (Core 3.1.2.6); empty: the OP, as it is run here, logs everyone in.
 	NoPrompt string
+	// OneAtATime: as it is run here, requests made at the same time may be
+	// answered with server_error.
+	OneAtATime bool
 	// AuthTime is in the ID Token where max_age is asked for (Core 3.1.2.1).
 	AuthTime bool
 }

@@ -21,12 +21,12 @@ func TestSwitches(t *testing.T) {
 		interop.RawCredentials: func(t *testing.T, r rp) {
 			c := r.known(t, r.provider(t), "rely-special")
 			_, err := login{responseType: "code"}.run(t, r.o, c)
-			wantOPError(t, err)
+			wantHint(t, err, r.off)
 		},
 		interop.EndpointAudience: func(t *testing.T, r rp) {
 			c := r.known(t, r.provider(t), "rely-client_secret_jwt")
 			_, err := login{responseType: "code"}.run(t, r.o, c)
-			wantOPError(t, err)
+			wantHint(t, err, r.off)
 		},
 		interop.NamedMode: func(t *testing.T, r rp) {
 			c := r.known(t, r.provider(t), "rely-client_secret_basic")
@@ -71,6 +71,14 @@ func wantReason(t *testing.T, err error, want oidc.Reason) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+// wantHint wants the error to say what to try.
+func wantHint(t *testing.T, err error, s interop.Switch) {
+	t.Helper()
+	if refused, ok := errors.AsType[*oidc.OPError](err); !ok || !strings.Contains(refused.Hint, string(s)) {
+		t.Errorf("got %v, want an *OPError that names %s", err, s)
 	}
 }
 
