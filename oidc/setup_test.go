@@ -113,6 +113,13 @@ func (r *rig) client(edit ...func(*oidc.ClientConfig)) {
 	}
 }
 
+// in is the same for a subtest.
+func (r *rig) in(t *testing.T) *rig {
+	c := *r
+	c.t = t
+	return &c
+}
+
 // types registers for response types, with the grants they need.
 func types(rts ...string) func(*oidc.ClientMetadata) {
 	return func(m *oidc.ClientMetadata) {
