@@ -34,6 +34,12 @@ type Opener struct {
 	GOOS string
 }
 
+// Find returns ErrNone where there is nothing to open a URL with.
+func (o *Opener) Find() error {
+	_, err := o.command("")
+	return err
+}
+
 // Open opens rawURL. It returns ErrNone where there is nothing to open it with.
 // It does not wait for the user to close the browser.
 func (o *Opener) Open(ctx context.Context, rawURL string) error {

@@ -130,35 +130,44 @@ func (a *app) report(code int, err error) {
 // flagOf names the flag behind a field of package oidc, where there is one.
 var flagOf = strings.NewReplacer(
 	"ClientConfig.ID: ", "--client-id: ",
-	"ClientConfig.Auth: ", "--auth-method: ",
+	"ClientConfig.Auth", "--auth-method",
 	"ClientConfig.Secret", "--client-secret-file",
 	"ClientConfig.Keys", "--key",
 	"ClientConfig.Metadata.RedirectURIs", "--redirect-uri",
+	"ClientConfig.Metadata.IDTokenSignedResponseAlg", "--id-token-alg",
+	"Metadata.IDTokenSignedResponseAlg", "--id-token-alg",
+	"; the algorithm agreed is in ClientConfig.Metadata", "; choose another one with --id-token-alg",
 	"ClientMetadata.RedirectURIs", "--redirect-uri",
 	"ClientMetadata.ResponseTypes", "--response-type",
+	"ClientMetadata.TokenEndpointAuthMethod", "--auth-method",
+	"ClientMetadata.IDTokenSignedResponseAlg", "--id-token-alg",
 	"AuthParams.RedirectURI", "--redirect-uri",
 	"AuthParams.ResponseType", "--response-type",
 	"AuthParams.ResponseMode", "--response-mode",
 	"AuthParams.Scopes", "--scope",
 	"AuthParams.Prompt", "--prompt",
 	"AuthParams.MaxAge", "--max-age",
+	"AuthParams.Display", "--display",
 	"AuthParams.Resources", "--resource",
 	"AuthParams.Extra", "--param",
-	"AuthParams.Post", "--post",
+	"set AuthParams.Post", "use --post",
+	"AuthParams: ", "",
+	"Quirks.RawBasicCredentials", "--quirk raw-basic-credentials",
+	"Quirks.AssertionAudienceEndpoint", "--quirk assertion-audience-endpoint",
 	"Options: configuration refused: fetch: ", "",
+	"insecure URL: fetch: ", "",
+	"forbidden address: fetch: ", "",
+	"; use https, or set InsecureAllowHTTP", "",
 	"AllowPrivate", "--allow-private",
+	"AllowPorts", "--allow-private",
 )
 
 // explain says whose fault an error is, and what to do where that is known.
 func explain(err error) string {
-	text := strings.TrimPrefix(err.Error(), "oidc: ")
+	text := flagOf.Replace(strings.ReplaceAll(err.Error(), "oidc: ", ""))
 	var protocol *oidc.ProtocolError
-	var input *oidc.InputError
-	switch {
-	case errors.As(err, &protocol) && protocol.Reason != oidc.ForbiddenAddress && protocol.Reason != oidc.InsecureURL:
+	if errors.As(err, &protocol) && protocol.Reason != oidc.ForbiddenAddress && protocol.Reason != oidc.InsecureURL {
 		text = "the OP's answer was refused: " + text
-	case errors.As(err, &input), errors.As(err, &protocol):
-		text = flagOf.Replace(text)
 	}
 	if a := advice(err); a != "" {
 		text += "; " + a

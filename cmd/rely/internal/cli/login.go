@@ -26,6 +26,7 @@ type loginFlags struct {
 	clientID     string
 	secretFile   string
 	scopes       []string
+	scopesGiven  bool
 	responseType string
 	responseMode string
 	prompt       []string
@@ -79,6 +80,9 @@ shows an error, and paste it into the terminal.`,
 			if err != nil {
 				return err
 			}
+			if p.LoginHint == "" {
+				p.LoginHint = hintOf(typed)
+			}
 			return a.login(cmd.Context(), typed, &l, p)
 		},
 	}
@@ -111,7 +115,8 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 		Prompt: words(l.prompt), Display: l.display, UILocales: words(l.locales), LoginHint: l.loginHint,
 		ACRValues: words(l.acr), Resources: l.resources,
 	}
-	if f := cmd.Flags().Lookup("max-age"); f.Changed {
+	l.scopesGiven = cmd.Flags().Changed("scope")
+	if cmd.Flags().Changed("max-age") {
 		p.MaxAge = &l.maxAge
 	}
 	if l.wait <= 0 {
@@ -131,6 +136,16 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 		p.Extra.Add(k, v)
 	}
 	return p, nil
+}
+
+// hintOf is what an identifier tells the OP about who logs in (Core section
+// 3.1.2.1, login_hint): the user need not type it again.
+func hintOf(typed string) string {
+	id := strings.TrimPrefix(typed, "acct:")
+	if strings.Contains(id, "@") && !strings.ContainsAny(id, ":/") {
+		return id
+	}
+	return ""
 }
 
 // words splits values at spaces, so that --scope "a b" means two.
@@ -189,6 +204,10 @@ func (a *app) login(ctx context.Context, typed string, l *loginFlags, params oid
 		return err
 	}
 	params.RedirectURI = redirectURI
+	if before != nil && !l.scopesGiven && len(before.Scopes) > 0 {
+		// What the last login was granted is asked for again.
+		params.Scopes = before.Scopes
+	}
 	request, err := client.Begin(ctx, params)
 	if err != nil {
 		return err
@@ -341,45 +360,18 @@ func typesFor(responseType string) []string {
 
 // authenticate sends the user to the OP and finishes with the answer.
 func (a *app) authenticate(ctx context.Context, client *oidc.Client, request *oidc.AuthRequest, listener *loopback.Listener, l *loginFlags) (*oidc.Tokens, error) {
+	if request.Post() && listener == nil {
+		return nil, usage(nil, errors.New("--post needs a redirect URI that can be received here, like http://127.0.0.1/callback"))
+	}
 	wait, cancel := context.WithTimeoutCause(ctx, l.wait, errTimeout)
 	defer cancel()
-	opened := false
 	if listener != nil {
 		var once sync.Once
 		listener.Serve(loopback.Login{Request: request, Stray: func(why string) {
 			once.Do(func() { a.note("Refused at the port of the login: " + why + ". Still waiting.") })
 		}})
-		if !l.noBrowser {
-			var err error
-			if opened, err = a.openBrowser(wait, listener.StartURL(), l); err != nil {
-				return nil, err
-			}
-		}
 	}
-	var pasted <-chan line
-	restore := func() {}
-	if !opened {
-		shown := request.URL()
-		if request.Post() {
-			if listener == nil {
-				return nil, usage(nil, errors.New("--post needs a redirect URI that can be received here, like http://127.0.0.1/callback"))
-			}
-			shown = listener.StartURL()
-		}
-		a.err.Printf("Open this address in a browser:\n\n%s\n\n", a.err.Link(shown))
-		if tty.IsTerminal(a.Stdin) {
-			a.err.Paragraph("Then paste the address that you end up at, even if the browser shows an error there.", 0)
-			if listener != nil {
-				a.err.Paragraph("In a browser on this machine that is not needed.", 0)
-			}
-		}
-		pasted, restore = a.readLine("Address (not shown): ")
-	}
-	response, tell, err := await(wait, listener, pasted)
-	restore()
-	if !opened && tty.IsTerminal(a.Stdin) {
-		a.err.Printf("\n")
-	}
+	response, tell, err := a.await(wait, request, listener, l)
 	if err != nil {
 		return nil, err
 	}
@@ -388,13 +380,19 @@ func (a *app) authenticate(ctx context.Context, client *oidc.Client, request *oi
 	return tokens, err
 }
 
-// await waits for the answer, at the port or pasted.
-func await(ctx context.Context, listener *loopback.Listener, pasted <-chan line) (oidc.AuthResponse, func(ok bool), error) {
+// await opens the browser, or shows the address where there is none, and waits
+// for the answer at the port or pasted.
+func (a *app) await(ctx context.Context, request *oidc.AuthRequest, listener *loopback.Listener, l *loginFlags) (none oidc.AuthResponse, tell func(ok bool), err error) {
 	type received struct {
 		answer *loopback.Answer
 		err    error
 	}
 	var arrived chan received
+	var opened chan error
+	var pasted <-chan line
+	restore := func() {}
+	defer func() { restore() }()
+	byHand := func() { pasted, restore = a.showAddress(request, listener) }
 	if listener != nil {
 		arrived = make(chan received, 1)
 		go func() { // ends with ctx
@@ -402,48 +400,72 @@ func await(ctx context.Context, listener *loopback.Listener, pasted <-chan line)
 			arrived <- received{answer, err}
 		}()
 	}
-	select {
-	case r := <-arrived:
-		if r.err != nil {
-			return oidc.AuthResponse{}, nil, r.err
+	o := &browser.Opener{Command: l.browser, Getenv: a.Getenv}
+	if listener == nil || l.noBrowser || o.Find() != nil {
+		byHand()
+	} else {
+		if !a.flags.json {
+			a.err.Printf("Your browser is being opened. If it does not come up, open\n\n%s\n\n%s\n", a.err.Link(listener.StartURL()),
+				a.err.Faint("Waiting for the login; Ctrl-C ends it."))
 		}
-		return r.answer.Response, r.answer.Tell, nil
-	case l := <-pasted:
-		if l.err != nil {
-			return oidc.AuthResponse{}, nil, l.err
+		opened = make(chan error, 1)
+		go func() { // ends with the program that opens, or after a moment
+			opened <- o.Open(ctx, listener.StartURL())
+		}()
+	}
+	for {
+		select {
+		case err := <-opened:
+			switch {
+			case err == nil, ctx.Err() != nil:
+			case l.browser != "":
+				return none, nil, usage(nil, wrapf(err, "--browser"))
+			default:
+				a.note("The browser was not opened: " + err.Error())
+				byHand()
+			}
+		case r := <-arrived:
+			if r.err != nil {
+				return none, nil, r.err
+			}
+			return r.answer.Response, r.answer.Tell, nil
+		case in := <-pasted:
+			if in.err != nil {
+				return none, nil, in.err
+			}
+			response, err := oidc.ReadAuthURL(strings.TrimSpace(in.text))
+			if err != nil {
+				return none, nil, usage(nil, wrapf(err, "what was pasted is no address that a login ends at"))
+			}
+			return response, func(bool) {}, nil
+		case <-ctx.Done():
+			return none, nil, context.Cause(ctx)
 		}
-		response, err := oidc.ReadAuthURL(strings.TrimSpace(l.text))
-		if err != nil {
-			return oidc.AuthResponse{}, nil, usage(nil, wrapf(err, "what was pasted is no address that a login ends at"))
-		}
-		return response, func(bool) {}, nil
-	case <-ctx.Done():
-		return oidc.AuthResponse{}, nil, context.Cause(ctx)
 	}
 }
 
-// openBrowser opens the start page. Without a browser it reports false; the user
-// then gets the address.
-func (a *app) openBrowser(ctx context.Context, startURL string, l *loginFlags) (bool, error) {
-	o := &browser.Opener{Command: l.browser, Getenv: a.Getenv}
-	err := o.Open(ctx, startURL)
-	switch {
-	case err == nil:
-	case ctx.Err() != nil:
-		return false, context.Cause(ctx)
-	case l.browser != "":
-		return false, usage(nil, wrapf(err, "--browser"))
-	default:
-		if !errors.Is(err, browser.ErrNone) {
-			a.note("The browser was not opened: " + err.Error())
+// showAddress tells where to log in, and begins to read what the user pastes. An
+// address that nobody but the user sees may hold the state of the login.
+func (a *app) showAddress(request *oidc.AuthRequest, listener *loopback.Listener) (pasted <-chan line, restore func()) {
+	shown := request.URL()
+	if request.Post() {
+		shown = listener.StartURL()
+	}
+	a.err.Printf("Open this address in a browser:\n\n%s\n\n", a.err.Link(shown))
+	if tty.IsTerminal(a.Stdin) {
+		a.err.Paragraph("Then paste the address that you end up at, even if the browser shows an error there.", 0)
+		if listener != nil {
+			a.err.Paragraph("With a browser on this machine that is not needed.", 0)
 		}
-		return false, nil
 	}
-	if !a.flags.json {
-		a.err.Printf("Your browser is being opened. If it does not come up, open\n\n%s\n\n%s\n", a.err.Link(startURL),
-			a.err.Faint("Waiting for the login; Ctrl-C ends it."))
+	pasted, restore = a.readLine("Address (not shown): ")
+	if !tty.IsTerminal(a.Stdin) {
+		return pasted, restore
 	}
-	return true, nil
+	return pasted, func() {
+		restore()
+		a.err.Printf("\n")
+	}
 }
 
 // keepLogin saves the profile with its new tokens and makes it the current one.
@@ -478,6 +500,7 @@ func (a *app) showLogin(store *profile.Store, p *profile.Profile, t *oidc.Tokens
 		if t.IDToken != nil {
 			var claims map[string]any
 			if err := t.IDToken.Claims(&claims); err == nil {
+				delete(claims, "nonce") // it has done its work, and is masked everywhere else
 				v["claims"] = claims
 			}
 		}

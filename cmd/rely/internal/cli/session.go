@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rely.example/cmd/rely/internal/profile"
+	"rely.example/cmd/rely/internal/vault"
 	"rely.example/oidc"
 )
 
@@ -23,10 +24,7 @@ func (a *app) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := s.Select(a.flags.profile, a.flags.issuer)
-	if errors.Is(err, profile.ErrAmbiguous) {
-		return nil, usage(nil, err)
-	}
+	name, err := a.selected(s)
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +33,21 @@ func (a *app) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	return &session{a, s, p}, nil
+}
+
+// selected is the name of the profile that the flags select.
+func (a *app) selected(s *profile.Store) (string, error) {
+	if name := a.flags.profile; name != "" {
+		if err := vault.CheckName(name); err != nil {
+			return "", usage(nil, err)
+		}
+		return name, nil
+	}
+	name, err := s.Select(a.flags.issuer)
+	if errors.Is(err, profile.ErrAmbiguous) {
+		return "", usage(nil, err)
+	}
+	return name, err
 }
 
 // openLoggedIn is open for a command that needs tokens.

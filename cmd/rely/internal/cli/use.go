@@ -10,6 +10,7 @@ import (
 
 	"rely.example/cmd/rely/internal/profile"
 	"rely.example/cmd/rely/internal/tty"
+	"rely.example/cmd/rely/internal/vault"
 )
 
 const noArgument = "no argument; choose a profile with --profile or --issuer"
@@ -249,7 +250,7 @@ func (a *app) forgetProfile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	name, err := store.Select(a.flags.profile, a.flags.issuer)
+	name, err := a.selected(store)
 	if err != nil {
 		return err
 	}
@@ -311,6 +312,9 @@ commands use unless told otherwise, has a star.`,
 			store, err := a.store()
 			if err != nil {
 				return err
+			}
+			if err := vault.CheckName(args[0]); err != nil {
+				return usage(cmd, err)
 			}
 			if _, _, err := store.Vault.Public(args[0]); err != nil {
 				return wrapf(err, "profile %s", quoted(args[0]))

@@ -194,12 +194,9 @@ func (s *Store) List() ([]Summary, error) {
 	return list, nil
 }
 
-// Select names the profile that a command is about: the one named, or the only
-// one of the issuer, or the only one there is, or the current one.
-func (s *Store) Select(name, issuer string) (string, error) {
-	if name != "" {
-		return name, vault.CheckName(name)
-	}
+// Select names the profile that a command is about when none is named: the only
+// one of the issuer, or with issuer "" the only one there is, or the current one.
+func (s *Store) Select(issuer string) (string, error) {
 	list, err := s.List()
 	if err != nil {
 		return "", err

@@ -26,8 +26,8 @@ func Distance(t, now time.Time) string {
 	return "now"
 }
 
-// Span writes a positive duration in its largest unit that leaves a number of
-// at least two, or else in seconds.
+// Span writes a positive duration, rounded, in its largest unit that leaves a
+// number of at least two, or else in seconds.
 func Span(d time.Duration) string {
 	const day = 24 * time.Hour
 	for _, u := range []struct {
@@ -35,7 +35,7 @@ func Span(d time.Duration) string {
 		name string
 	}{{365 * day, "years"}, {day, "days"}, {time.Hour, "h"}, {time.Minute, "min"}} {
 		if d >= 2*u.unit {
-			return fmt.Sprintf("%d %s", d/u.unit, u.name)
+			return fmt.Sprintf("%d %s", (d+u.unit/2)/u.unit, u.name)
 		}
 	}
 	return fmt.Sprintf("%d s", d/time.Second)

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"rely.example/oidctest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"rely":    func() { os.Exit(run()) },
+		"browser": func() { os.Exit(browse()) },
+	})
+}
+
+// TestScripts runs the scripts of testdata/script: rely as a process of its own,
+// against an OP in this one, with a program that acts as the user's browser.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"op":      startOP,
+			"fault":   breakOP,
+			"asked":   asked,
+			"advance": advance,
+			"mode":    hasMode,
+			"exit":    exits,
+			"oneline": oneLine,
+			"secrets": noSecrets,
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("RELY_HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("RELY_KEYCHAIN", "off")
+			e.Setenv("RELY_BROWSER", "browser")
+			e.Setenv("BROWSER_LOG", filepath.Join(e.WorkDir, "browser.log"))
+			e.Setenv("TERM", "xterm")
+			e.Values[opKey{}] = new(*oidctest.OP)
+			return nil
+		},
+	})
+}
+
+type opKey struct{}
+
+func theOP(ts *testscript.TestScript) *oidctest.OP {
+	op := *ts.Value(opKey{}).(**oidctest.OP)
+	if op == nil {
+		ts.Fatalf("no op was started")
+	}
+	return op
+}
+
+// startOP is the command op [tls] [name=value...]: it starts an OP, plain http
+// unless told otherwise, and sets OP, OPHOST and, for tls, CA.
+func startOP(ts *testscript.TestScript, _ bool, args []string) {
+	c := oidctest.Config{PlainHTTP: true, Hosts: []string{"localhost"}, RefreshAlways: true}
+	for _, a := range args {
+		name, value, _ := strings.Cut(a, "=")
+		switch name {
+		case "tls":
+			c.PlainHTTP = false
+		case "noregistration":
+			c.NoRegistration = true
+		case "norefresh":
+			c.RefreshAlways = false
+		case "initialtoken":
+			c.InitialAccessToken = value
+		case "tokenlifetime":
+			d, err := time.ParseDuration(value)
+			ts.Check(err)
+			c.AccessTokenLifetime = d
+		case "client":
+			id, secret, _ := strings.Cut(value, ":")
+			cl := oidctest.Client{ID: id, Secret: secret, ApplicationType: "native",
+				RedirectURIs: []string{"http://127.0.0.1/callback", "https://app.example/callback"}}
+			if secret == "" {
+				cl.TokenEndpointAuthMethod = "none"
+			}
+			c.Clients = append(c.Clients, cl)
+		default:
+			ts.Fatalf("op: unknown setting %s", a)
+		}
+	}
+	op, err := oidctest.Start(c)
+	ts.Check(err)
+	ts.Defer(func() { _ = op.Close() })
+	*ts.Value(opKey{}).(**oidctest.OP) = op
+	ts.Setenv("OP", op.Issuer)
+	ts.Setenv("OPHOST", op.Host)
+	ts.Setenv("PROFILE", strings.ReplaceAll(op.Host, ":", "-"))
+	if c.PlainHTTP {
+		ts.Setenv("RELY_INSECURE_HTTP", "true")
+		return
+	}
+	ca := ts.MkAbs("op-ca.pem")
+	ts.Check(os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: op.Certificate().Raw}), 0o644))
+	ts.Setenv("CA", ca)
+}
+
+// breakOP is the command fault NAME...: the OP breaks these rules from now on,
+// and no others.
+func breakOP(ts *testscript.TestScript, _ bool, args []string) {
+	op := theOP(ts)
+	op.Mend()
+	for _, a := range args {
+		if !slices.ContainsFunc(oidctest.Faults(), func(f oidctest.FaultInfo) bool { return string(f.Fault) == a }) {
+			ts.Fatalf("no fault is called %s", a)
+		}
+		op.Break(oidctest.Fault(a))
+	}
+}
+
+// asked is the command asked ENDPOINT COUNT: so often was the OP asked there
+// since the last asked. The log is forgotten with it.
+func asked(ts *testscript.TestScript, _ bool, args []string) {
+	op := theOP(ts)
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if got := len(op.Requests(oidctest.Endpoint(args[0]))); got != want {
+		ts.Fatalf("the OP was asked %d times at %s, want %d: %v", got, args[0], want, op.Received())
+	}
+	op.ClearLog()
+}
+
+// advance is the command advance DURATION: the clock of the OP moves on.
+func advance(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	theOP(ts).Advance(d)
+}
+
+// hasMode is the command mode OCTAL FILE...: each file has that mode.
+func hasMode(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(name))
+		ts.Check(err)
+		if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+			ts.Fatalf("%s has mode %s, want %s", name, got, args[0])
+		}
+	}
+}
+
+// exits is the command exit CODE COMMAND...: the command ends with that code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// oneLine is the command oneline: the last command wrote nothing to stdout, and
+// one line to stderr that begins with "rely: ".
+func oneLine(ts *testscript.TestScript, _ bool, _ []string) {
+	if out := ts.ReadFile("stdout"); out != "" {
+		ts.Fatalf("stdout is not empty")
+	}
+	text := ts.ReadFile("stderr")
+	if !strings.HasPrefix(text, "rely: ") || strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
+		ts.Fatalf("stderr is not one line of rely's")
+	}
+	if strings.Contains(text, "oidc:") || strings.Contains(text, "goroutine") || strings.Contains(text, "%!") {
+		ts.Fatalf("stderr shows internals")
+	}
+}
+
+// noSecrets is the command secrets [!]: neither output of the last command holds
+// a secret that the OP gave or received.
+func noSecrets(ts *testscript.TestScript, _ bool, _ []string) {
+	out := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+	op := theOP(ts)
+	var secrets []string
+	for _, c := range op.Clients() {
+		secrets = append(secrets, c.Secret)
+	}
+	for _, r := range op.Received() {
+		for _, n := range []string{"code", "state", "nonce", "code_verifier", "refresh_token", "client_secret", "client_assertion", "token"} {
+			secrets = append(secrets, r.Query.Get(n), r.Form.Get(n))
+		}
+		if _, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
+			secrets = append(secrets, token)
+		}
+	}
+	n := 0
+	for _, s := range secrets {
+		if s == "" {
+			continue
+		}
+		n++
+		if strings.Contains(out, s) {
+			ts.Fatalf("the output shows the secret %s", s)
+		}
+	}
+	if n == 0 {
+		ts.Fatalf("the OP saw no secret: there is nothing to look for")
+	}
+}
