@@ -127,7 +127,7 @@ func (a algorithm) verifyECDSA(key *ecdsa.PublicKey, input, signature []byte, w 
 }
 
 func verifyEd25519(key ed25519.PublicKey, input, signature []byte) bool {
-	return len(key) == ed25519.PublicKeySize && ed25519.Verify(key, input, signature)
+	return ed25519.Verify(key, input, signature)
 }
 
 // workspace is the memory that one verification needs and nothing of it outlives.

@@ -43,8 +43,6 @@ func cutCompact(token string) (compact, *Error) {
 		return compact{}, notCompact(token)
 	case len(c.header) > maxHeader:
 		return compact{}, refuse(TooLarge, "header longer than 16 KiB")
-	case c.header == "":
-		return compact{}, refuse(Malformed, "the header is empty")
 	case c.payload == "":
 		// Detached content (RFC 7515 appendix F) has no place in a JWT.
 		return compact{}, refuse(Malformed, "the payload is empty")
@@ -143,7 +141,7 @@ func parseHeader(encoded string) (Header, *Error) {
 
 // decodeString decodes raw, which strictjson accepted, if it is a JSON string.
 func decodeString(raw json.RawMessage, to *string) bool {
-	return len(raw) > 0 && raw[0] == '"' && strictjson.Unmarshal(raw, to) == nil
+	return strictjson.Unmarshal(raw, to) == nil // which refuses null, too
 }
 
 // parseSignedHeader is parseHeader for a token of three parts.

@@ -9,12 +9,16 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	gojose "github.com/go-jose/go-jose/v4"
+
+	"rely.example/internal/strictjson"
 )
 
 // The cases of the hostile catalogue that a key set, a token or its header can
@@ -58,6 +62,12 @@ func TestHostileKeys(t *testing.T) {
 		{"051_private_ed25519", "EdDSA", publicKey(edKey(), "a", with("d", "AQAB")), NoKey, PrivateKey},
 		{"051_private_of_wrong_type", "RS256", rsaJWK(with("d", 1), with("n", 1)), NoKey, PrivateKey},
 		{"052_oct", "RS256", jwk{"kty": "oct", "kid": "a", "k": "AAAA"}, NoKey, SymmetricKey},
+		{"051_private_rsa_q", "RS256", rsaJWK(with("q", "AQAB")), NoKey, PrivateKey},
+		{"051_private_rsa_dp", "RS256", rsaJWK(with("dp", "AQAB")), NoKey, PrivateKey},
+		{"051_private_rsa_dq", "RS256", rsaJWK(with("dq", "AQAB")), NoKey, PrivateKey},
+		{"051_private_rsa_qi", "RS256", rsaJWK(with("qi", "AQAB")), NoKey, PrivateKey},
+		{"051_private_rsa_oth", "RS256", rsaJWK(with("oth", []any{})), NoKey, PrivateKey},
+		{"052_oct_without_k", "RS256", jwk{"kty": "oct", "kid": "a"}, NoKey, SymmetricKey},
 		{"052_k_in_rsa", "RS256", rsaJWK(with("k", "AAAA")), NoKey, SymmetricKey},
 		{"053_rsa_without_n", "RS256", rsaJWK(without("n")), NoKey, BrokenKey},
 		{"053_rsa_without_e", "RS256", rsaJWK(without("e")), NoKey, BrokenKey},
@@ -74,6 +84,7 @@ func TestHostileKeys(t *testing.T) {
 		{"054_y_missing", "ES256", ecJWK(without("y")), NoKey, BrokenKey},
 		{"054_x_short", "ES256", ecJWK(with("x", "AAAA")), NoKey, BrokenKey},
 		{"054_y_long", "ES256", ecJWK(with("y", "AA"+strings.Repeat("A", 42))), NoKey, BrokenKey},
+		{"054_coordinates_shifted", "ES256", shifted(ecJWK()), NoKey, BrokenKey},
 		{"054_crv_of_another_size", "ES256", ecJWK(with("crv", "P-384")), NoKey, BrokenKey},
 		{"054_ed25519_short", "EdDSA", publicKey(edKey(), "a", with("x", "AAAA")), NoKey, BrokenKey},
 		{"054_ed25519_x_missing", "EdDSA", publicKey(edKey(), "a", without("x")), NoKey, BrokenKey},
@@ -277,6 +288,7 @@ func TestHostile(t *testing.T) {
 		{"171_es256_short", es256(t, make([]byte, 63)), []string{"ES256"}, BadSignature},
 		{"171_es256_long", es256(t, make([]byte, 65)), []string{"ES256"}, BadSignature},
 		{"171_es256_order_as_r", es256(t, append(p256Key().Params().N.Bytes(), p256Key().Params().N.Bytes()...)), []string{"ES256"}, BadSignature},
+		{"171_es256_s_padded", es256(t, padded(t)), []string{"ES256"}, BadSignature},
 		{"171_p384_key_under_es256", header2(`{"alg":"ES256","kid":"p384"}`, payload, signature), []string{"ES256"}, NoKey},
 		{"171_rsa_signature_short", header + "." + payload + ".AAAA", rsOnly, BadSignature},
 		{"171_signature_of_no_key", header + "." + payload + "." + strings.Repeat("A", 4000), rsOnly, BadSignature},
@@ -358,6 +370,33 @@ func TestHostile(t *testing.T) {
 	})
 }
 
+// shifted is an EC key whose y has the last byte of x before it: the same point
+// when the two are put together.
+func shifted(key jwk) jwk {
+	decode := func(name string) []byte { return must(base64.RawURLEncoding.DecodeString(key[name].(string))) }
+	x, y := decode("x"), decode("y")
+	key["x"] = base64.RawURLEncoding.EncodeToString(x[:31])
+	key["y"] = base64.RawURLEncoding.EncodeToString(append(x[31:], y...))
+	return key
+}
+
+func TestRSAExponents(t *testing.T) {
+	for _, e := range []int64{3, 65537, 1<<24 + 1, 1<<31 - 1} {
+		set := parseSet(t, publicKey(rsaKey(), "a", with("e", base64.RawURLEncoding.EncodeToString(big.NewInt(e).Bytes()))))
+		if set.Len() != 1 {
+			t.Errorf("e = %d: got %+v, want the key kept", e, set.Skipped())
+		}
+	}
+}
+
+// TestHeaderCause: a refused header says which rule of JSON it broke.
+func TestHeaderCause(t *testing.T) {
+	_, err := PeekHeader(forge(`{"alg":"none","alg":"RS256"}`, claims, nil))
+	if e, ok := errors.AsType[*strictjson.Error](err); !ok || e.Kind != strictjson.DuplicateName {
+		t.Fatalf("got %v, want %s", err, strictjson.DuplicateName)
+	}
+}
+
 // header2 puts another header before a payload and signature.
 func header2(header, payload, signature string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + payload + "." + signature
@@ -384,11 +423,22 @@ func es256(t *testing.T, signature []byte) string {
 	return token[:dot+1] + base64.RawURLEncoding.EncodeToString(signature)
 }
 
+// padded is a valid signature R || 0 || S, which a check of the numbers alone
+// would accept.
+func padded(t *testing.T) []byte {
+	token := issue(t, "ES256", "ec", p256Key(), claims, nil)
+	rs := must(base64.RawURLEncoding.DecodeString(token[strings.LastIndexByte(token, '.')+1:]))
+	return slices.Concat(rs[:32], []byte{0}, rs[32:])
+}
+
 func TestSkippedKeyIsBounded(t *testing.T) {
 	set := parseSet(t, publicKey(rsaKey(), strings.Repeat("k", 10_000), with("kty", strings.Repeat("t", 10_000))))
 	s := set.Skipped()[0]
 	if len(s.ID) > MaxKeyID || len(s.Type) > MaxKeyID || len(s.Detail) > MaxKeyID {
 		t.Fatalf("got %d, %d and %d bytes", len(s.ID), len(s.Type), len(s.Detail))
+	}
+	if s := parseSet(t, publicKey(rsaKey(), "a", with("n", 1))).Skipped()[0]; s.ID != "a" || s.Type != "RSA" || s.Why != BrokenKey {
+		t.Fatalf("got %+v, want it to name the key", s)
 	}
 	set = parseSet(t, publicKey(rsaKey(), "a", with("d", "AQAB")))
 	_, err := set.Verify(issue(t, "RS256", "a", rsaKey(), claims, nil), []string{"RS256"})

@@ -157,7 +157,7 @@ func parseKey(raw json.RawMessage) (*key, *SkippedKey) {
 	}
 	// The kid and the type may fit no algorithm at all: RSA-OAEP, or ES256 on P-384.
 	if k.alg != "" {
-		if a, known := lookup(k.alg); !known || !k.fits(k.alg, a) {
+		if a, _ := lookup(k.alg); !k.fits(k.alg, a) {
 			return skip(NotForSignatures, "alg "+quote(k.alg))
 		}
 	}

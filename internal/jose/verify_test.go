@@ -43,7 +43,8 @@ func TestVerifyEveryAlgorithm(t *testing.T) {
 			} else {
 				token = issue(t, alg, "k", privateFor(alg), claims, map[string]any{"typ": "JWT"})
 			}
-			verify := func(algs ...string) (*Verified, error) { return VerifyHMAC(token, secret, algs) }
+			shared := must(NewHMACKey(secret))
+			verify := func(algs ...string) (*Verified, error) { return shared.Verify(token, algs) }
 			if !Symmetric(alg) {
 				set := parseSet(t, publicKey(privateFor(alg), "k"))
 				verify = func(algs ...string) (*Verified, error) { return set.Verify(token, algs) }
@@ -156,6 +157,18 @@ func TestVerifyEdDSAUnderBothNames(t *testing.T) {
 	refused(t, err, AlgNotAllowed) // the pin is on the name that was registered
 }
 
+func TestSameAlg(t *testing.T) {
+	names := []string{"EdDSA", "Ed25519", "ES256", ""}
+	for _, a := range names {
+		for _, b := range names {
+			want := a == b || strings.HasPrefix(a, "Ed") && strings.HasPrefix(b, "Ed")
+			if got := sameAlg(a, b); got != want {
+				t.Errorf("%q and %q: got %v, want %v", a, b, got, want)
+			}
+		}
+	}
+}
+
 func TestVerifyUnsupported(t *testing.T) {
 	for _, alg := range []string{"ES256K", "Ed448", "HS1", "RS1", "ML-DSA-44", "es256", "RS256 "} {
 		t.Run(alg, func(t *testing.T) {
@@ -242,6 +255,8 @@ func TestPeekHeader(t *testing.T) {
 	refused(t, err, Malformed)
 	_, err = PeekHeader("....")
 	refused(t, err, Malformed)
+	_, err = PeekHeader(strings.Repeat("A", maxHeader+1) + ".e30.")
+	refused(t, err, TooLarge)
 }
 
 func TestSupported(t *testing.T) {
@@ -275,6 +290,7 @@ func TestReadUnsigned(t *testing.T) {
 		{"two_parts", "eyJhbGciOiJub25lIn0.e30", Malformed},
 		{"padded_payload", "eyJhbGciOiJub25lIn0.e30=.", NotCanonical},
 		{"empty_payload", "eyJhbGciOiJub25lIn0..", Malformed},
+		{"too_large", strings.Repeat("A", MaxToken+1), TooLarge},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v, err := ReadUnsigned(c.token)
@@ -291,6 +307,10 @@ func TestHMACSecret(t *testing.T) {
 	for _, s := range [][]byte{nil, {}, secret[:1], secret[:MinSecret-1]} {
 		_, err := VerifyHMAC(token, s, []string{"HS256"})
 		refused(t, err, WeakSecret)
+		k, err := NewHMACKey(s)
+		if refused(t, err, WeakSecret); k != nil {
+			t.Fatal("a key was made")
+		}
 	}
 	short := secret[:MinSecret]
 	signed, err := Sign(SigningKey{Alg: "HS512", Private: short}, nil, []byte(claims))
@@ -313,6 +333,10 @@ func TestHMACSecret(t *testing.T) {
 	refused(t, err, AlgNotAllowed)
 	_, err = k.Verify(forge(`{"alg":"none"}`, claims, nil), []string{"none"})
 	refused(t, err, AlgNotAllowed)
+	_, err = k.Verify(strings.Repeat("A", MaxToken+1), []string{"HS256"})
+	refused(t, err, TooLarge)
+	_, err = k.Verify(signed+"=", []string{"HS512"})
+	refused(t, err, NotCanonical)
 	_, err = k.Verify("x.y", []string{"HS256"})
 	refused(t, err, Malformed)
 	_, err = k.Verify("x.y.z", []string{"HS256"})
@@ -344,6 +368,9 @@ func TestHMACKeyConcurrent(t *testing.T) {
 func TestErrorText(t *testing.T) {
 	err := error(&Error{Reason: BadKeySet, Detail: "keys", Err: errors.New("cause")})
 	if got, want := err.Error(), "jose: bad key set: keys: cause"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := (&Error{Reason: NoKey}).Error(), NoKey.Error(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got, want := NoKey.Error(), "jose: no matching key"; got != want {
