@@ -21,9 +21,8 @@ type figures struct {
 	wall   float64 // nanoseconds
 	cpu    float64 // nanoseconds of processor time of this process
 	allocs float64
-	// ratio is to the floor, the first contender, turn by turn: of processor time
-	// on one core, of wall time on several.
-	ratio float64
+	// wallRatio and cpuRatio are to the floor, the first contender, turn by turn.
+	wallRatio, cpuRatio float64
 }
 
 // plan says how to measure one row.
@@ -57,19 +56,17 @@ func (p plan) measure(cs []contender) ([]figures, error) {
 		floor := turns[0][len(turns[0])-1]
 		for i := range cs {
 			last := &turns[i][len(turns[i])-1]
-			last.ratio = last.cpu / floor.cpu
-			if p.procs > 1 {
-				last.ratio = last.wall / floor.wall
-			}
+			last.cpuRatio, last.wallRatio = last.cpu/floor.cpu, last.wall/floor.wall
 		}
 	}
 	out := make([]figures, len(cs))
 	for i, t := range turns {
 		out[i] = figures{
-			wall:   median(t, func(f figures) float64 { return f.wall }),
-			cpu:    median(t, func(f figures) float64 { return f.cpu }),
-			allocs: median(t, func(f figures) float64 { return f.allocs }),
-			ratio:  median(t, func(f figures) float64 { return f.ratio }),
+			wall:      median(t, func(f figures) float64 { return f.wall }),
+			cpu:       median(t, func(f figures) float64 { return f.cpu }),
+			allocs:    median(t, func(f figures) float64 { return f.allocs }),
+			wallRatio: median(t, func(f figures) float64 { return f.wallRatio }),
+			cpuRatio:  median(t, func(f figures) float64 { return f.cpuRatio }),
 		}
 	}
 	return out, nil

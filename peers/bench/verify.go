@@ -322,11 +322,13 @@ func idTokenRow(p plan, header []string, alg string, size int, who string) ([]st
 		cell := "-"
 		for i, c := range cs {
 			if c.name == name {
-				took := got[i].cpu
+				// On one core the processor time is what counts, and nobody else's
+				// work is in it; on several it is how much gets done in a time.
+				took, ratio := got[i].cpu, got[i].cpuRatio
 				if p.procs > 1 {
-					took = got[i].wall
+					took, ratio = got[i].wall, got[i].wallRatio
 				}
-				cell = fmt.Sprintf("%s, %.2f x, %.0f", micros(took), got[i].ratio, got[i].allocs)
+				cell = fmt.Sprintf("%s, %.2f x, %.0f", micros(took), ratio, got[i].allocs)
 			}
 		}
 		row = append(row, cell)

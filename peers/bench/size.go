@@ -1,0 +1,51 @@
+package main
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// measureSizes builds the minimal programs below size/.
+func measureSizes(s settings) ([]section, error) {
+	sec := section{
+		title: "A minimal program",
+		intro: "Size of a program that logs a user in (`peers/bench/size`), stripped of its symbols, beside one with an HTTP server and client of net/http alone; " +
+			"and how many modules are linked in.",
+		header: []string{"", "size", "more than net/http alone", "modules"},
+	}
+	dir, err := os.MkdirTemp("", "rely-bench")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	var floor int64
+	for _, name := range []string{"nethttp", "rely", "gooidc", "zitadel", "cap"} {
+		if s.who != "" && name != s.who && name != "nethttp" {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "rely.example/peers/bench/size/"+name)
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return nil, fmt.Errorf("building %s: %w", name, err)
+		}
+		st, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		info, err := buildinfo.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if name == "nethttp" {
+			floor = st.Size()
+		}
+		sec.rows = append(sec.rows, []string{name, mebi(st.Size()), "+" + mebi(st.Size()-floor), fmt.Sprint(len(info.Deps))})
+	}
+	return []section{sec}, nil
+}
+
+func mebi(n int64) string { return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20)) }
