@@ -290,10 +290,14 @@ func (e *env) checkMetadata(c *checker, md *ProviderMetadata) error {
 	if err := e.checkIssuer(StepDiscovery, md.Issuer); err != nil {
 		return c.failed(err, "issuer is an https URL without query or fragment")
 	}
+	title := "endpoints are https URLs"
+	if e.opts.InsecureAllowHTTP {
+		title = "endpoints are https URLs, or http as allowed"
+	}
 	for _, ep := range md.endpoints() {
 		if ep.url == "" {
 			if strings.HasPrefix(ep.name, "mtls_") {
-				return c.failed(&ProtocolError{Reason: BadMetadata, Spec: "RFC 8705 5", Detail: ep.name + " is empty"}, "endpoints are https URLs")
+				return c.failed(&ProtocolError{Reason: BadMetadata, Spec: "RFC 8705 5", Detail: ep.name + " is empty"}, title)
 			}
 			continue
 		}
@@ -303,10 +307,10 @@ func (e *env) checkMetadata(c *checker, md *ProviderMetadata) error {
 				pe = &ProtocolError{Reason: BadMetadata, Detail: printable(err.Error())}
 			}
 			pe.Step, pe.Spec, pe.Detail = StepDiscovery, "Discovery 3", ep.name+": "+pe.Detail
-			return c.failed(pe, "endpoints are https URLs")
+			return c.failed(pe, title)
 		}
 	}
-	return c.that(true, BadMetadata, "Discovery 3", "endpoints are https URLs", "", "")
+	return c.that(true, BadMetadata, "Discovery 3", title, "", "")
 }
 
 // remoteKeys is the key set at a jwks_uri. It belongs to this Provider alone:
