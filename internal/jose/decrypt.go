@@ -128,11 +128,8 @@ func cutEncrypted(token string) (encrypted, *Error) {
 	e.key, token, _ = strings.Cut(token, ".")
 	e.iv, token, _ = strings.Cut(token, ".")
 	e.ciphertext, e.tag, _ = strings.Cut(token, ".")
-	switch {
-	case len(e.header) > maxHeader:
+	if len(e.header) > maxHeader {
 		return encrypted{}, refuse(TooLarge, "header longer than 16 KiB")
-	case e.header == "":
-		return encrypted{}, refuse(Malformed, "the header is empty")
 	}
 	return e, nil
 }

@@ -157,8 +157,9 @@ func TestDecryptKeyChoice(t *testing.T) {
 		{"wrong_type", anonymous, []DecryptionKey{{Private: p256Key()}, {Private: secret}, {Private: "x"}, {}, {Private: ClientSecret(secret)}}, CannotDecrypt},
 		{"nil_keys", anonymous, []DecryptionKey{{Private: (*rsa.PrivateKey)(nil)}, {Private: new(rsa.PrivateKey)}, {Private: (*ecdsa.PrivateKey)(nil)}}, CannotDecrypt},
 		{"short_key_of_ours", anonymous, []DecryptionKey{{Private: short}}, CannotDecrypt},
-		{"eight_wrong_keys", anonymous, append(bytesOf(otherRSA(), MaxCandidates-1), DecryptionKey{Private: rsaKey()}), ""},
-		{"nine_keys", anonymous, append(bytesOf(otherRSA(), MaxCandidates), DecryptionKey{Private: rsaKey()}), AmbiguousKey},
+		{"eight_wrong_keys", anonymous, append(copiesOf(otherRSA(), MaxCandidates-1), DecryptionKey{Private: rsaKey()}), ""},
+		{"many_keys_that_do_not_fit", named, append(named9(), DecryptionKey{ID: "a", Private: rsaKey()}), ""},
+		{"nine_keys", anonymous, append(copiesOf(otherRSA(), MaxCandidates), DecryptionKey{Private: rsaKey()}), AmbiguousKey},
 		{"186_old_key_kept", named, []DecryptionKey{{ID: "new", Private: otherRSA()}, {ID: "a", Private: rsaKey()}}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,7 +175,16 @@ func TestDecryptKeyChoice(t *testing.T) {
 	}
 }
 
-func bytesOf(k *rsa.PrivateKey, n int) (keys []DecryptionKey) {
+// named9 returns more keys than are tried, none of which goes with kid "a".
+func named9() []DecryptionKey {
+	keys := copiesOf(otherRSA(), MaxCandidates+1)
+	for i := range keys {
+		keys[i].ID = "another"
+	}
+	return keys
+}
+
+func copiesOf(k *rsa.PrivateKey, n int) (keys []DecryptionKey) {
 	for range n {
 		keys = append(keys, DecryptionKey{Private: k})
 	}
@@ -281,6 +291,8 @@ func TestHostileEncryption(t *testing.T) {
 		{"166_padding", oaep + "==", all, allEnc, NotCanonical},
 		{"166_loose_bits", part(oaep, 4, strings.Repeat("A", 21)+"B"), all, allEnc, NotCanonical},
 		{"167_signed", issue(t, "RS256", "a", rsaKey(), claims, nil), all, allEnc, NotEncrypted},
+		{"172_six_parts", oaep + ".AAAA", all, allEnc, Malformed},
+		{"172_four_parts", oaep[:strings.LastIndexByte(oaep, '.')], all, allEnc, Malformed},
 		{"173_dots", strings.Repeat(".", MaxToken), all, allEnc, Malformed},
 		{"173_too_large", strings.Repeat("A", MaxToken) + "....", all, allEnc, TooLarge},
 		{"173_header_too_large", strings.Repeat("A", maxHeader+1) + "....", all, allEnc, TooLarge},
