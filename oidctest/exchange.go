@@ -58,9 +58,13 @@ func (op *OP) serve(w http.ResponseWriter, r *http.Request) {
 	intercept := op.intercepts[x.endpoint]
 	op.mu.Unlock()
 
-	n := op.record(x.logged())
+	logged := x.logged()
+	n := op.record(logged)
 	sw := &statusWriter{ResponseWriter: w}
-	defer func() { op.finished(n, sw.status) }()
+	defer func() {
+		logged.Status = sw.status
+		op.finished(n, logged)
+	}()
 
 	if intercept != nil {
 		r.Body = io.NopCloser(bytes.NewReader(body))

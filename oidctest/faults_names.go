@@ -394,7 +394,7 @@ const (
 	TokenTypeMAC Fault = "token_type_mac"
 	// TokenTypeDPoP: the token_type is DPoP though no proof was sent (RFC 9449 5). Refuse the
 	// response.
-	TokenTypeDPoP Fault = "token_type_d_po_p"
+	TokenTypeDPoP Fault = "token_type_dpop"
 	// TokenTypeLowerCase: the token_type is written bearer (RFC 6749 5.1). Accept it: the
 	// value has no case.
 	TokenTypeLowerCase Fault = "token_type_lower_case"
@@ -430,7 +430,7 @@ const (
 	// the application.
 	ScopeNarrowed Fault = "scope_narrowed"
 	// TokenErrorIn200: an error comes with status 200 (RFC 6749 5.2). Report the error.
-	TokenErrorIn200 Fault = "token_error_in200"
+	TokenErrorIn200 Fault = "token_error_in_200"
 	// TokenErrorBeside: an error stands beside the tokens (RFC 6749 5.2). Report the error;
 	// use no token.
 	TokenErrorBeside Fault = "token_error_beside"

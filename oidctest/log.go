@@ -114,18 +114,15 @@ func (op *OP) record(r Request) int {
 	return op.dropped + len(op.log) - 1
 }
 
-// finished notes the status of a recorded request, and tells the observer.
-func (op *OP) finished(n, status int) {
+// finished notes the status of a request that record returned n for, and tells
+// the observer.
+func (op *OP) finished(n int, r Request) {
 	op.mu.Lock()
-	var r Request
-	i := n - op.dropped
-	known := i >= 0 && i < len(op.log)
-	if known {
-		op.log[i].Status = status
-		r = op.log[i]
+	if i := n - op.dropped; i >= 0 && i < len(op.log) {
+		op.log[i].Status = r.Status
 	}
 	op.mu.Unlock()
-	if known && op.c.Observe != nil {
+	if op.c.Observe != nil {
 		op.c.Observe(r)
 	}
 }

@@ -114,8 +114,9 @@ func (op *OP) Tenant(c Config) (*OP, error) {
 	return op.site.add(c, op.tb)
 }
 
-// Close stops the OP and every tenant at its host, and waits until nothing of
-// it runs. A second Close does nothing.
+// Close stops the OP and every tenant at its host, ends the context of the
+// requests that are being served, and waits until nothing of it runs. A second
+// Close does nothing.
 func (op *OP) Close() error { return op.site.close() }
 
 // Handler returns the OP as an http.Handler, for embedding it in another
@@ -266,13 +267,14 @@ type site struct {
 	server    *http.Server
 	root      *x509.Certificate
 	cert      tls.Certificate
-	served    sync.WaitGroup
+	served    sync.WaitGroup     // the accept loop and the requests
 	stop      context.CancelFunc // ends the replies that never end
 	ctx       context.Context
 	closeOnce sync.Once
 	closeErr  error
 
-	mu         sync.Mutex
+	mu         sync.Mutex // guards everything below
+	closing    bool
 	ops        []*OP
 	transports []*http.Transport
 }
@@ -384,11 +386,12 @@ func (s *site) serve() {
 
 func (s *site) close() error {
 	s.closeOnce.Do(func() {
-		s.stop()
 		s.mu.Lock()
+		s.closing = true
 		transports := s.transports
 		s.transports = nil
 		s.mu.Unlock()
+		s.stop()
 		for _, t := range transports {
 			t.CloseIdleConnections()
 		}
@@ -483,5 +486,20 @@ func (s *site) tenant(r *http.Request) *OP {
 	return best
 }
 
-// ServeHTTP hands the request to the OP it is for.
-func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.tenant(r).serve(w, r) }
+// ServeHTTP hands the request to the OP it is for. When the site is closed, the
+// context of the request ends, and so does a reply that would not.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		http.Error(w, "the provider is closed", http.StatusServiceUnavailable)
+		return
+	}
+	s.served.Add(1)
+	s.mu.Unlock()
+	defer s.served.Done()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	s.tenant(r).serve(w, r.WithContext(ctx))
+}

@@ -305,7 +305,7 @@ func TestLogIsBounded(t *testing.T) {
 	op := NewWith(t, Config{Issuer: "https://op.test"})
 	for i := range maxLog + 10 {
 		n := op.record(Request{Path: fmt.Sprint(i)})
-		op.finished(n, i)
+		op.finished(n, Request{Status: i})
 	}
 	got := op.Received()
 	if len(got) > maxLog {
