@@ -105,6 +105,7 @@ type change struct {
 	Section section     // a copy; without messages unless Message is nil
 	Message *message    // the message that was added, or that Check belongs to
 	Check   *oidc.Check // the check that was added
+	First   bool        // Check is the first about an ID Token
 }
 
 // record keeps what happens in one login and after it. Its methods may be
@@ -302,17 +303,17 @@ func (r *record) front(_ context.Context, f oidc.FrontMessage) {
 	case oidc.ModeFragment:
 		m.Hops = []hop{
 			{From: partyOP, To: partyBrowser, Label: "redirect", Note: "the answer is behind the #", Bad: bad},
-			{From: partyBrowser, To: partyRP, Label: "POST Authentication response", Note: "a script hands the fragment over", Bad: bad},
+			{From: partyBrowser, To: partyRP, Label: "POST response", Note: "a script hands the fragment over", Bad: bad},
 		}
 	case oidc.ModeFormPost:
 		m.Hops = []hop{
 			{From: partyOP, To: partyBrowser, Label: "200 OK", Note: "a form that submits itself", Bad: bad},
-			{From: partyBrowser, To: partyRP, Label: "POST Authentication response", Note: path, Bad: bad},
+			{From: partyBrowser, To: partyRP, Label: "POST response", Note: path, Bad: bad},
 		}
 	default:
 		m.Hops = []hop{
 			{From: partyOP, To: partyBrowser, Label: "redirect", Note: "back to the relying party", Bad: bad},
-			{From: partyBrowser, To: partyRP, Label: "GET Authentication response", Note: path, Bad: bad},
+			{From: partyBrowser, To: partyRP, Label: "GET response", Note: path, Bad: bad},
 		}
 	}
 	r.add(m)
@@ -329,28 +330,34 @@ func (r *record) addCheck(c oidc.Check) {
 		return
 	}
 	r.checks++
+	if c.Passed && strings.HasSuffix(c.Detail, ", got none") {
+		c.Detail = "" // it says what a failure would have been
+	}
 	if m := sec.about(c.Step); m != nil {
 		if n := len(m.Checks); n > 0 && c.Passed && m.Checks[n-1].Title == c.Title && m.Checks[n-1].Passed {
 			return // the same rule, for another member of one list
 		}
+		first := beginsToken(m.Checks, c)
 		m.Checks = append(m.Checks, c)
 		told := *m
 		told.Checks = nil
-		r.tell(change{Section: sec.head(), Message: &told, Check: &c})
+		r.tell(change{Section: sec.head(), Message: &told, Check: &c, First: first})
 		return
 	}
 	sec.Checks = append(sec.Checks, c)
 	r.tell(change{Section: sec.head(), Check: &c})
 }
 
+// beginsToken reports whether c, after before, is the first check of an ID Token.
+func beginsToken(before []oidc.Check, c oidc.Check) bool {
+	return c.Step == oidc.StepIDToken && (len(before) == 0 || before[len(before)-1].Step != oidc.StepIDToken)
+}
+
 // about returns the newest message that brought what is being checked.
 func (s *section) about(kind string) *message {
 	for i := len(s.Messages) - 1; i >= 0; i-- {
-		m := &s.Messages[i]
-		switch k := m.kind(); {
-		case k == kind:
-			return m
-		case kind == oidc.StepIDToken && (k == oidc.StepToken || k == oidc.StepRefresh || k == oidc.StepAuthorization):
+		// An ID Token is checked when its keys are there, whatever brought it.
+		if m := &s.Messages[i]; m.kind() == kind || kind == oidc.StepIDToken {
 			return m
 		}
 	}

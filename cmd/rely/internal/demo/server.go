@@ -157,7 +157,7 @@ func (s *server) startLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	l := newLogin(s.to, sess.kept, c, nil)
 	sess.replace(l)
-	out.begin()
+	out.begin(true)
 	l.rec.listen(out.change)
 	if _, err := l.start(r.Context()); err != nil {
 		s.lease.disarm(sess) // the outcome tells of err
@@ -222,7 +222,7 @@ func (s *server) act(do func(*login, context.Context) error) http.HandlerFunc {
 			return
 		}
 		sess.login.choice.Fault = nil // it has had its login
-		out.begin()
+		out.begin(false)
 		sess.login.rec.listen(out.change)
 		_ = do(sess.login, r.Context()) // the outcome tells
 		out.end()

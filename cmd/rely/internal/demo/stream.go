@@ -23,6 +23,7 @@ type event struct {
 	HTML  string `json:"html,omitempty"`
 	URL   string `json:"url,omitempty"`
 	Text  string `json:"text,omitempty"`
+	Run   string `json:"run,omitempty"`
 }
 
 // stream answers a form of the page: line by line to a script, or with the page
@@ -47,10 +48,14 @@ func (o *stream) refuse(text string) {
 	o.send(event{Type: "refused", Text: text})
 }
 
-// begin is called before anything happens.
-func (o *stream) begin() {
-	if o.live {
-		o.header()
+// begin is called before anything happens; anew if a login begins, and the
+// sequence with it.
+func (o *stream) begin(anew bool) {
+	if !o.live {
+		return
+	}
+	o.header()
+	if anew {
 		o.send(event{Type: "reset", HTML: o.part("diagram", o.s.view(o.sess))})
 	}
 }
@@ -68,7 +73,11 @@ func (o *stream) change(c change) {
 	id := c.Section.ID
 	switch {
 	case c.Check != nil:
-		e := event{Type: "check", ID: id, HTML: o.part("check", *c.Check)}
+		v := checkView{Check: *c.Check}
+		if c.First {
+			v.Heading = tokenHeading
+		}
+		e := event{Type: "check", ID: id, HTML: o.part("check", v)}
 		if c.Message != nil {
 			e.Seq = c.Message.Seq
 		}
@@ -88,7 +97,7 @@ func (o *stream) end() {
 		return
 	}
 	v := o.s.view(o.sess)
-	o.send(event{Type: "outcome", HTML: o.part("outcome", v)})
+	o.send(event{Type: "outcome", HTML: o.part("outcome", v), Run: v.Run})
 	if v.Continue != "" {
 		o.send(event{Type: "go", URL: string(v.Continue)})
 	}

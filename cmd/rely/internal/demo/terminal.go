@@ -94,6 +94,9 @@ func (t *terminal) lane() string {
 func (t *terminal) show(c change) {
 	switch {
 	case c.Check != nil:
+		if c.First {
+			t.line("   " + t.paint(dim, tokenHeading))
+		}
 		t.check(*c.Check)
 	case c.Message != nil:
 		t.message(c.Message)

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"time"
 
+	"rely.example/oidc"
 	"rely.example/oidctest"
 )
 
@@ -42,12 +43,23 @@ type sectionView struct {
 	section
 	Said  string
 	Shown []messageView
+	Loose []checkView // checks that ran before there was a message
 }
+
+// checkView is a check, and the heading above it if it begins a group.
+type checkView struct {
+	oidc.Check
+	Heading string
+}
+
+// tokenHeading stands above the checks of an ID Token.
+const tokenHeading = "The ID Token"
 
 type messageView struct {
 	message
 	Offset   string // since the login began
 	Sides    []side
+	Below    []checkView
 	Secrets  bool
 	Revealed bool
 }
@@ -103,7 +115,7 @@ func (s *server) view(sess *session) pageView {
 }
 
 func viewSection(sec section, sess *session) sectionView {
-	v := sectionView{section: sec, Said: sec.State.said()}
+	v := sectionView{section: sec, Said: sec.State.said(), Loose: viewChecks(sec.Checks)}
 	for _, m := range sec.Messages {
 		v.Shown = append(v.Shown, viewMessage(m, sess.login.rec.started, sess.revealed[m.Seq]))
 	}
@@ -112,18 +124,19 @@ func viewSection(sec section, sess *session) sectionView {
 
 func viewMessage(m message, started time.Time, reveal bool) messageView {
 	at := m.At.Sub(started)
-	return messageView{message: m, Offset: fmt.Sprintf("+%.3f s", max(at, 0).Seconds()), Sides: m.sides(reveal, m.At), Secrets: m.secrets(), Revealed: reveal}
+	return messageView{message: m, Below: viewChecks(m.Checks), Offset: fmt.Sprintf("+%.3f s", max(at, 0).Seconds()), Sides: m.sides(reveal, m.At), Secrets: m.secrets(), Revealed: reveal}
 }
 
-// Passed reports how many checks of a message passed.
-func (v messageView) Passed() int {
-	n := 0
-	for _, c := range v.Checks {
-		if c.Passed {
-			n++
+func viewChecks(checks []oidc.Check) []checkView {
+	var out []checkView
+	for i, c := range checks {
+		v := checkView{Check: c}
+		if beginsToken(checks[:i], c) {
+			v.Heading = tokenHeading
 		}
+		out = append(out, v)
 	}
-	return n
+	return out
 }
 
 // Said is what a screen reader hears of an arrow's end.
@@ -136,6 +149,3 @@ func (p party) Said() string {
 	}
 	return "OP"
 }
-
-// TookText is how long the message took, in words.
-func (v messageView) TookText() string { return took(v.message.Took) }
