@@ -1,0 +1,127 @@
+package oidc_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"rely.example/oidctest"
+)
+
+// above are the cases that belong to a floor above package oidc, with the floor
+// and what is left of the case there. One of them that gets a test here or there
+// leaves this list.
+var above = map[int]string{
+	9:   "login: third-party-initiated login",
+	10:  "login: target_link_uri",
+	11:  "login: parameters of a third-party-initiated login",
+	12:  "login: a malformed third-party-initiated login",
+	225: "login: the tenants of an issuer template",
+}
+
+// covered are the cases of the catalogue that this package answers for.
+func covered() []int {
+	var out []int
+	for _, r := range [][2]int{{1, 40}, {75, 93}, {96, 109}, {113, 114}, {120, 123}, {126, 224}, {225, 227}, {229, 247}, {250, 252}} {
+		for n := r[0]; n <= r[1]; n++ {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// TestHostileIndex asks for a test of every case of the hostile catalogue that
+// this package answers for, anywhere in the repository: a subtest whose name
+// begins with the case's number, or a fault of the test OP.
+func TestHostileIndex(t *testing.T) {
+	catalogue := readCatalogue(t)
+	tested := make(map[int]bool)
+	for n := range casesOfTests(t) {
+		if catalogue[n] == "" {
+			t.Errorf("a test names case %d, which the catalogue does not have", n)
+		}
+		tested[n] = true
+	}
+	for _, f := range oidctest.Faults() {
+		if _, ok := faults[f.Fault]; ok && f.Case != 0 {
+			tested[f.Case] = true
+		}
+	}
+	for _, n := range covered() {
+		switch where, elsewhere := above[n]; {
+		case elsewhere && tested[n]:
+			t.Errorf("case %d has a test now: take it from the list of what belongs to %s", n, where)
+		case !elsewhere && !tested[n]:
+			t.Errorf("no test for case %d: %s", n, catalogue[n])
+		}
+	}
+}
+
+// readCatalogue reads the cases of docs/hostile.md.
+func readCatalogue(t *testing.T) map[int]string {
+	t.Helper()
+	text, err := os.ReadFile("../docs/hostile.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := make(map[int]string)
+	for _, m := range regexp.MustCompile(`(?m)^(\d+)\. (.+)$`).FindAllStringSubmatch(string(text), -1) {
+		n, _ := strconv.Atoi(m[1])
+		cases[n] = m[2]
+	}
+	for n := 1; n <= 341; n++ {
+		if cases[n] == "" {
+			t.Errorf("the catalogue has no case %d", n)
+		}
+	}
+	return cases
+}
+
+// casesOfTests are the numbers that subtests anywhere in the repository begin
+// with.
+func casesOfTests(t *testing.T) map[int]bool {
+	t.Helper()
+	name := regexp.MustCompile("[\"`]([0-9]{3})(?:_[a-z0-9_]|[\"`])")
+	out := make(map[int]bool)
+	eachTestFile(t, func(path, text string) {
+		if !strings.HasPrefix(filepath.Base(path), "hostile_") || strings.HasSuffix(path, "hostile_index_test.go") {
+			return
+		}
+		for _, m := range name.FindAllStringSubmatch(text, -1) {
+			if n, _ := strconv.Atoi(m[1]); n >= 1 && n <= 341 {
+				out[n] = true
+			}
+		}
+	})
+	return out
+}
+
+// eachTestFile reads every test file of the repository.
+func eachTestFile(t *testing.T, f func(path, text string)) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != ".." && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		f(path, string(text))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
