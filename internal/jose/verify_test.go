@@ -255,8 +255,10 @@ func TestPeekHeader(t *testing.T) {
 	refused(t, err, Malformed)
 	_, err = PeekHeader("....")
 	refused(t, err, Malformed)
-	_, err = PeekHeader(strings.Repeat("A", maxHeader+1) + ".e30.")
-	refused(t, err, TooLarge)
+	for _, rest := range []string{".e30.", "...."} {
+		_, err = PeekHeader(strings.Repeat("A", maxHeader+1) + rest)
+		refused(t, err, TooLarge)
+	}
 }
 
 func TestSupported(t *testing.T) {
