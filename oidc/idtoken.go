@@ -296,7 +296,7 @@ func signatureRefused(err error) *ProtocolError {
 	if pe, ok := err.(*ProtocolError); ok {
 		return pe
 	}
-	pe := &ProtocolError{Reason: BadSignature, Step: StepIDToken, Spec: "Core 3.1.3.7 (6)", Err: err}
+	pe := &ProtocolError{Reason: BadSignature, Spec: "Core 3.1.3.7 (6)", Err: err}
 	je, ok := errors.AsType[*jose.Error](err)
 	if !ok {
 		// The keys could not be had: the cause tells why.
