@@ -86,7 +86,7 @@ type faulty struct {
 	before func(ctx context.Context, op, key string) error
 	after  func(ctx context.Context, op, key string) error
 	change func(key string, value []byte) []byte // what Load and Take return
-	calls  []string
+	keys   []string                              // of every record made
 }
 
 var errDown = errors.New("connection refused")
@@ -101,17 +101,20 @@ func (f *faulty) set(before, after func(ctx context.Context, op, key string) err
 func (f *faulty) down() { f.set(func(context.Context, string, string) error { return errDown }, nil) }
 func (f *faulty) up()   { f.set(nil, nil) }
 
-func (f *faulty) log() []string {
+// made are the keys of every record that was ever made.
+func (f *faulty) made() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.calls)
+	return slices.Clone(f.keys)
 }
 
 func faultyCall[T any](f *faulty, ctx context.Context, op, key string, call func() (T, error)) (T, error) {
 	var none T
 	f.mu.Lock()
 	before, after := f.before, f.after
-	f.calls = append(f.calls, op+" "+store.Class(key))
+	if op == "create" {
+		f.keys = append(f.keys, key)
+	}
 	f.mu.Unlock()
 	if before != nil {
 		if err := before(ctx, op, key); err != nil {
