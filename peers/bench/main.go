@@ -45,11 +45,28 @@ func main() {
 	flag.StringVar(&s.only, "only", "", "measure one part: "+strings.Join(partNames(), ", "))
 	flag.StringVar(&s.who, "who", "", "measure one contender beside the floor")
 	profile := flag.String("cpuprofile", "", "write a CPU profile")
+	memory := flag.String("memprofile", "", "write a profile of every allocation, which falsifies the times")
 	flag.Parse()
-	if err := run(s, *profile, os.Stdout); err != nil {
+	if *memory != "" {
+		runtime.MemProfileRate = 1
+	}
+	err := run(s, *profile, os.Stdout)
+	if err == nil && *memory != "" {
+		err = writeAllocations(*memory)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+func writeAllocations(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return pprof.Lookup("allocs").WriteTo(f, 0)
 }
 
 // part is one section of the report.

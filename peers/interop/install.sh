@@ -3,8 +3,9 @@
 #
 #   bash peers/interop/install.sh
 #
-# What is already there is left alone, so a second run takes a second. npm and
-# pip install beside their manifests, in folders that git ignores.
+# What is already there is left alone, so a second run takes a second. Only
+# libraries and interpreters become part of the system; the OPs themselves go
+# into folders beside their manifests, which git ignores.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -45,9 +46,8 @@ stamp() {
   cat "$@" | sha256sum >"$dir/.stamp"
 }
 
-apt_packages() {
-  # dbconfig-no-thanks would leave the package half configured.
-  local wanted=(glewlwyd dbconfig-sqlite3 sqlite3)
+debian_packages() {
+  local wanted=(sqlite3)
   command -v node >/dev/null || wanted+=(nodejs)
   command -v npm >/dev/null || wanted+=(npm)
   command -v python3 >/dev/null || wanted+=(python3)
@@ -60,6 +60,25 @@ apt_packages() {
     say "Node.js $node_wanted or later is needed, this is $version" >&2
     return 1
   fi
+}
+
+# glewlwyd is unpacked and not installed: the package would set up a database, a
+# user and a service for the whole machine, and the tests need none of them.
+glewlwyd_package() {
+  local root=$PWD/ops/glewlwyd/.root
+  local libraries
+  [[ -n "$(apt-cache policy glewlwyd 2>/dev/null)" ]] || apt-get -qq update
+  mapfile -t libraries < <(apt-cache depends glewlwyd | awk '$1 == "Depends:" && $2 ~ /^(lib|zlib)/ {print $2}')
+  apt_install "${libraries[@]}"
+  [[ -x "$root/usr/bin/glewlwyd" ]] && return
+  say 'unpacking glewlwyd'
+  local work
+  work=$(mktemp -d)
+  (cd "$work" && apt-get -qq update && apt-get -qq -o APT::Sandbox::User=root download glewlwyd)
+  rm -rf "$root"
+  dpkg-deb -x "$work"/glewlwyd_*.deb "$work/root"
+  mv "$work/root" "$root"
+  rm -rf "$work"
 }
 
 npm_packages() {
@@ -89,7 +108,8 @@ go_modules() {
   go build -o /dev/null ./ops/zitadel
 }
 
-apt_packages
+debian_packages
+glewlwyd_package
 npm_packages
 python_packages
 go_modules

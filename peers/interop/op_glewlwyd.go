@@ -25,10 +25,11 @@ import (
 	"rely.example/peers/interop/launch"
 )
 
-// Where Debian's packages put what glewlwyd needs.
+// What glewlwyd needs of its Debian package, below the root directory.
 const (
-	glewlwydSchema  = "/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3"
-	glewlwydModules = "/usr/lib/glewlwyd"
+	glewlwydProgram = "usr/bin/glewlwyd"
+	glewlwydModules = "usr/lib/glewlwyd"
+	glewlwydSchema  = "usr/share/dbconfig-common/data/glewlwyd/install/sqlite3"
 )
 
 //go:embed ops/glewlwyd/glewlwyd.conf.tmpl
@@ -78,19 +79,34 @@ func glewlwyd() *Peer {
 	}
 }
 
+// glewlwydRoot is where the package is: unpacked beside its configuration, or
+// else installed.
+func glewlwydRoot() (string, error) {
+	ops, err := opsDir()
+	if err != nil {
+		return "", err
+	}
+	for _, root := range []string{filepath.Join(ops, "glewlwyd", ".root"), "/"} {
+		if _, err := os.Stat(filepath.Join(root, glewlwydProgram)); err == nil {
+			return root, nil
+		}
+	}
+	return "", fmt.Errorf("%w: glewlwyd", ErrAbsent)
+}
+
 // glewlwydCommand makes an empty database and a configuration.
 func glewlwydCommand(ctx context.Context, c launch.Config, dir string) (command, error) {
-	program, err := exec.LookPath("glewlwyd")
+	root, err := glewlwydRoot()
 	if err != nil {
-		return command{}, fmt.Errorf("%w: glewlwyd", ErrAbsent)
+		return command{}, err
 	}
 	sqlite, err := exec.LookPath("sqlite3")
 	if err != nil {
 		return command{}, fmt.Errorf("%w: sqlite3", ErrAbsent)
 	}
-	schema, err := os.Open(glewlwydSchema)
+	schema, err := os.Open(filepath.Join(root, glewlwydSchema))
 	if err != nil {
-		return command{}, fmt.Errorf("%w: %s", ErrAbsent, glewlwydSchema)
+		return command{}, fmt.Errorf("%w: the database schema of glewlwyd", ErrAbsent)
 	}
 	defer schema.Close()
 	database := filepath.Join(dir, "glewlwyd.db")
@@ -112,11 +128,11 @@ func glewlwydCommand(ctx context.Context, c launch.Config, dir string) (command,
 	if err := t.Execute(&text, struct {
 		launch.Config
 		Modules, Database string
-	}{c, glewlwydModules, database}); err != nil {
+	}{c, filepath.Join(root, glewlwydModules), database}); err != nil {
 		return command{}, err
 	}
 	config := filepath.Join(dir, "glewlwyd.conf")
-	return command{dir: dir, args: []string{program, "--config-file=" + config}},
+	return command{dir: dir, args: []string{filepath.Join(root, glewlwydProgram), "--config-file=" + config}},
 		os.WriteFile(config, []byte(text.String()), 0o600)
 }
 
