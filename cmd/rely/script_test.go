@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/pem"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -40,6 +42,12 @@ func TestScripts(t *testing.T) {
 			"exit":    exits,
 			"oneline": oneLine,
 			"secrets": noSecrets,
+
+			"forget":    forget,
+			"lifetime":  lifetime,
+			"slow":      slow,
+			"parallel":  parallel,
+			"interrupt": interrupt,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("RELY_HOME", filepath.Join(e.WorkDir, "home"))
@@ -100,6 +108,9 @@ func startOP(ts *testscript.TestScript, _ bool, args []string) {
 	*ts.Value(opKey{}).(**oidctest.OP) = op
 	ts.Setenv("OP", op.Issuer)
 	ts.Setenv("OPHOST", op.Host)
+	_, port, err := net.SplitHostPort(op.Host)
+	ts.Check(err)
+	ts.Setenv("PORT", port)
 	ts.Setenv("PROFILE", strings.ReplaceAll(op.Host, ":", "-"))
 	if c.PlainHTTP {
 		ts.Setenv("RELY_INSECURE_HTTP", "true")
@@ -210,4 +221,119 @@ func noSecrets(ts *testscript.TestScript, _ bool, _ []string) {
 	if n == 0 {
 		ts.Fatalf("the OP saw no secret: there is nothing to look for")
 	}
+}
+
+// forget is the command forget: the OP forgets every client.
+func forget(ts *testscript.TestScript, _ bool, _ []string) {
+	op := theOP(ts)
+	for _, c := range op.Clients() {
+		op.RemoveClient(c.ID)
+	}
+}
+
+// lifetime is the command lifetime DURATION: access tokens are said to live so
+// long from now on.
+func lifetime(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	theOP(ts).TamperTokenResponse(func(m map[string]any) { m["expires_in"] = int(d / time.Second) })
+}
+
+// slow is the command slow ENDPOINT DURATION: the OP takes so long there.
+func slow(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	op := theOP(ts)
+	if args[0] != string(oidctest.EndpointToken) {
+		ts.Fatalf("slow: only the token endpoint can be")
+	}
+	op.TamperTokenResponse(func(map[string]any) {
+		// The wait is what is tested: others arrive while one refreshes.
+		<-time.After(d)
+	})
+}
+
+// parallel is the command parallel N COMMAND...: N of it at a time, all of which
+// must succeed. What they wrote together is stdout of "stdout" afterwards.
+func parallel(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	path := program(ts, args[1])
+	type result struct {
+		out []byte
+		err error
+	}
+	results := make(chan result, n)
+	for range n {
+		cmd := exec.Command(path, args[2:]...)
+		cmd.Dir, cmd.Env = ts.MkAbs("."), environ(ts)
+		go func() {
+			out, err := cmd.CombinedOutput()
+			results <- result{out, err}
+		}()
+	}
+	var all []byte
+	for range n {
+		r := <-results
+		all = append(all, r.out...)
+		if r.err != nil {
+			ts.Fatalf("%v: %s", r.err, r.out)
+		}
+	}
+	_, err = ts.Stdout().Write(all)
+	ts.Check(err)
+}
+
+// interrupt is the command interrupt TEXT COMMAND...: the command is interrupted
+// when it has written TEXT to stderr, and must end with code 130.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	path := program(ts, args[1])
+	cmd := exec.Command(path, args[2:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), environ(ts)
+	pipe, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	var text []byte
+	sent := false
+	buf := make([]byte, 4096)
+	for {
+		n, err := pipe.Read(buf)
+		text = append(text, buf[:n]...)
+		if !sent && strings.Contains(string(text), args[0]) {
+			sent = true
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+		if err != nil {
+			break
+		}
+	}
+	err = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); !sent || code != 130 {
+		ts.Fatalf("exit code %d (%v), want 130: %s", code, err, text)
+	}
+	_, err = ts.Stderr().Write(text)
+	ts.Check(err)
+}
+
+// program finds a program of the script.
+func program(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	ts.Fatalf("there is no program %s", name)
+	return ""
+}
+
+// environ is the environment of the script.
+func environ(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK", "RELY_HOME", "RELY_KEYCHAIN", "RELY_BROWSER", "RELY_INSECURE_HTTP", "RELY_CA_FILE", "BROWSER_LOG", "BROWSER_MOOD", "CA", "GOCOVERDIR"} {
+		if v := ts.Getenv(name); v != "" {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
 }

@@ -91,8 +91,8 @@ provider of your own.`,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		RunE:          a.unknown,
-		// Only its own templates, in help.go, and the commands below.
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		// A typing error, not another word.
+		SuggestionsMinimumDistance: 2,
 	}
 	root.PersistentPreRunE = a.prepare
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
@@ -117,7 +117,7 @@ func (a *app) unknown(cmd *cobra.Command, args []string) error {
 	}
 	text := "there is no command " + quoted(args[0])
 	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-		text += "; did you mean " + s[0] + "?"
+		return usage(nil, errors.New(text+"; did you mean rely "+s[0]+"?"))
 	}
 	return usage(cmd, errors.New(text))
 }

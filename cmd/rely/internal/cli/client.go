@@ -173,7 +173,7 @@ func (a *app) staticProvider(file string, c profile.Connection) (*target, error)
 	}
 	md, err := oidc.ParseProviderMetadata(b)
 	if err != nil {
-		return nil, wrapf(err, "--metadata %s", file)
+		return nil, usage(nil, wrapf(err, "--metadata %s", file))
 	}
 	c = a.reach(c, hostOf(md.Issuer))
 	o, err := a.options(c)
@@ -182,7 +182,7 @@ func (a *app) staticProvider(file string, c profile.Connection) (*target, error)
 	}
 	p, err := oidc.NewProvider(md, o)
 	if err != nil {
-		return nil, wrapf(err, "--metadata %s", file)
+		return nil, usage(nil, wrapf(err, "--metadata %s", file))
 	}
 	return &target{p, c, "a file"}, nil
 }

@@ -104,7 +104,8 @@ func (a *app) options(c profile.Connection) (*oidc.Options, error) {
 	return o, nil
 }
 
-// hostOf is the host that a user typed in an issuer or identifier, or "".
+// hostOf is the host that a user typed in an issuer or identifier, or "" if that
+// is none: package oidc then says what is wrong with it.
 func hostOf(typed string) string {
 	s := typed
 	if i := strings.Index(s, "://"); i < 0 {
@@ -115,7 +116,9 @@ func hostOf(typed string) string {
 		s = "https://" + s
 	}
 	u, err := url.Parse(s)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(u.Hostname(), func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-.:", r))
+	}) {
 		return ""
 	}
 	return u.Hostname()

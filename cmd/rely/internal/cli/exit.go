@@ -158,6 +158,7 @@ var flagOf = strings.NewReplacer(
 	"insecure URL: fetch: ", "",
 	"forbidden address: fetch: ", "",
 	"; use https, or set InsecureAllowHTTP", "",
+	"give its root to the transport in HTTP", "give its root with --ca-file",
 	"AllowPrivate", "--allow-private",
 	"AllowPorts", "--allow-private",
 )
@@ -166,7 +167,8 @@ var flagOf = strings.NewReplacer(
 func explain(err error) string {
 	text := flagOf.Replace(strings.ReplaceAll(err.Error(), "oidc: ", ""))
 	var protocol *oidc.ProtocolError
-	if errors.As(err, &protocol) && protocol.Reason != oidc.ForbiddenAddress && protocol.Reason != oidc.InsecureURL {
+	// A file of the user's that breaks a rule of the protocol is no answer.
+	if !errors.As(err, new(*usageError)) && errors.As(err, &protocol) && protocol.Reason != oidc.ForbiddenAddress && protocol.Reason != oidc.InsecureURL {
 		text = "the OP's answer was refused: " + text
 	}
 	if a := advice(err); a != "" {
@@ -185,8 +187,6 @@ func advice(err error) string {
 		return "give the issuer exactly as the OP writes it"
 	case errors.Is(err, oidc.NoRefreshToken), errors.Is(err, oidc.NoAccessToken):
 		return "log in again: rely login (with --scope offline_access for a login that lasts)"
-	case strings.Contains(err.Error(), "unknown authority"):
-		return "if the OP's certificate is of an authority of your own, give it with --ca-file"
 	case errors.As(err, &op) && op.Code == "invalid_client" && op.Hint == "":
 		return "check --client-id, --client-secret-file and --auth-method"
 	}

@@ -82,7 +82,7 @@ func (a *app) help(cmd *cobra.Command) {
 	if text == "" {
 		text = cmd.Short
 	}
-	p.Println(strings.TrimSpace(text))
+	p.Println(strings.TrimRight(text, "\n"))
 	if cmd.Runnable() || cmd.HasAvailableSubCommands() {
 		p.Heading("Usage")
 		if cmd.Runnable() && cmd.HasParent() {
@@ -124,7 +124,7 @@ func (a *app) help(cmd *cobra.Command) {
 		p.Heading(title)
 		a.helpFlags(p, flags)
 	}
-	if cmd.HasAvailableInheritedFlags() {
+	if cmd.Runnable() && cmd.HasAvailableInheritedFlags() {
 		p.Printf("\n%s\n", p.Faint("Flags of every command: rely --help"))
 	}
 }

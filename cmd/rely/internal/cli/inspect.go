@@ -36,6 +36,12 @@ The exit code is 0 if every check was passed, and 4 if one was not.`,
 		Args: atMost("one token, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			switch {
+			case (cmd.Flags().Changed("issuer") || clientID != "") && (a.flags.issuer == "" || clientID == ""):
+				return usage(cmd, errors.New("--issuer and --client-id belong together: an ID Token is checked for one client at one provider"))
+			case nonce != "" && clientID == "" && !stored && !cmd.Flags().Changed("profile"):
+				return usage(cmd, errors.New("--nonce needs --issuer and --client-id, or --profile"))
+			}
 			var s *session
 			var err error
 			// A profile from the environment is no wish to check against it.
@@ -75,10 +81,6 @@ The exit code is 0 if every check was passed, and 4 if one was not.`,
 				if err != nil {
 					return err
 				}
-			case a.flags.issuer != "" || clientID != "":
-				return usage(cmd, errors.New("--issuer and --client-id belong together: an ID Token is checked for one client at one provider"))
-			case nonce != "":
-				return usage(cmd, errors.New("--nonce needs --issuer and --client-id, or --profile"))
 			}
 			var i *oidc.Inspection
 			if client != nil {
