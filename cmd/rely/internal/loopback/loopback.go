@@ -38,7 +38,7 @@ const (
 	readTimeout   = 10 * time.Second
 	maxHeader     = oidc.MaxAuthResponse + 32<<10
 	// doneGrace is how long the browser has to fetch the last page.
-	doneGrace = 2 * time.Second
+	doneGrace = time.Second
 	closeTime = time.Second
 )
 
