@@ -1,8 +1,8 @@
 package oidc
 
 import (
-	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"rely.example/internal/strictjson"
@@ -66,57 +66,88 @@ func (c *StandardClaims) VerifiedEmail() (string, bool) {
 // standardClaims picks the standard claims out of an object that was validated
 // already. malformed names those of the wrong type: a claim that describes may
 // be wrong without the login being so, and OPs do write updated_at as text.
-func standardClaims(object json.RawMessage, q Quirks) (c StandardClaims, malformed []string) {
-	all, err := strictjson.Object(object)
-	if err != nil {
-		return c, nil
-	}
-	read := func(name string, into any) bool {
-		v, ok := all[name]
-		if !ok || string(v) == "null" {
-			return false
-		}
-		if strictjson.Unmarshal(v, into) != nil {
+func standardClaims(object string, q Quirks) (c StandardClaims, malformed []string) {
+	err := strictjson.Scan(object, func(name, value string) error {
+		if value != "null" && !c.read(name, value, q) {
 			malformed = append(malformed, name)
-			return false
 		}
-		return true
-	}
-	for name, into := range map[string]*string{
-		"sub": &c.Subject, "name": &c.Name, "given_name": &c.GivenName, "family_name": &c.FamilyName,
-		"middle_name": &c.MiddleName, "nickname": &c.Nickname, "preferred_username": &c.PreferredUsername,
-		"profile": &c.Profile, "picture": &c.Picture, "website": &c.Website, "email": &c.Email,
-		"gender": &c.Gender, "birthdate": &c.Birthdate, "zoneinfo": &c.Zoneinfo, "locale": &c.Locale,
-		"phone_number": &c.PhoneNumber,
-	} {
-		var s string
-		if read(name, &s) {
-			*into = s
-		}
-	}
-	for name, into := range map[string]*bool{"email_verified": &c.EmailVerified, "phone_number_verified": &c.PhoneNumberVerified} {
-		if q.EmailVerifiedString {
-			switch string(all[name]) {
-			case `"true"`:
-				*into = true
-				continue
-			case `"false"`:
-				continue
-			}
-		}
-		var b bool
-		if read(name, &b) {
-			*into = b
-		}
-	}
-	var a Address
-	if read("address", &a) {
-		c.Address = &a
-	}
-	var at strictjson.Seconds
-	if read("updated_at", &at) {
-		c.UpdatedAt = at.Time()
+		return nil
+	})
+	if err != nil {
+		return StandardClaims{}, nil
 	}
 	slices.Sort(malformed)
-	return c, malformed
+	return c, slices.Compact(malformed) // Scan may have shown a member twice
+}
+
+// read takes one member, if it is a standard claim, and reports whether its type
+// is right.
+func (c *StandardClaims) read(name, value string, q Quirks) (ok bool) {
+	switch name {
+	case "sub":
+		return readText(&c.Subject, value)
+	case "name":
+		return readText(&c.Name, value)
+	case "given_name":
+		return readText(&c.GivenName, value)
+	case "family_name":
+		return readText(&c.FamilyName, value)
+	case "middle_name":
+		return readText(&c.MiddleName, value)
+	case "nickname":
+		return readText(&c.Nickname, value)
+	case "preferred_username":
+		return readText(&c.PreferredUsername, value)
+	case "profile":
+		return readText(&c.Profile, value)
+	case "picture":
+		return readText(&c.Picture, value)
+	case "website":
+		return readText(&c.Website, value)
+	case "email":
+		return readText(&c.Email, value)
+	case "email_verified":
+		return readBool(&c.EmailVerified, value, q)
+	case "gender":
+		return readText(&c.Gender, value)
+	case "birthdate":
+		return readText(&c.Birthdate, value)
+	case "zoneinfo":
+		return readText(&c.Zoneinfo, value)
+	case "locale":
+		return readText(&c.Locale, value)
+	case "phone_number":
+		return readText(&c.PhoneNumber, value)
+	case "phone_number_verified":
+		return readBool(&c.PhoneNumberVerified, value, q)
+	case "address":
+		a := new(Address)
+		if strictjson.Unmarshal([]byte(value), a) != nil {
+			return false
+		}
+		c.Address = a
+	case "updated_at":
+		at, err := strictjson.ParseSeconds(value)
+		if err != nil {
+			return false
+		}
+		c.UpdatedAt = at.Time()
+	}
+	return true
+}
+
+func readText(to *string, value string) bool {
+	text, ok := strictjson.Text(value)
+	if ok {
+		*to = text
+	}
+	return ok
+}
+
+func readBool(to *bool, value string, q Quirks) bool {
+	if q.EmailVerifiedString {
+		value = strings.Trim(value, `"`)
+	}
+	*to = value == "true"
+	return *to || value == "false"
 }

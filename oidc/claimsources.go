@@ -183,7 +183,7 @@ func (c *Client) openClaims(ctx context.Context, k *checker, raw string, o Claim
 	if _, ok := i.readForm(&checker{ctx: ctx, step: StepClaims, report: &i.Checks}, raw); !ok || i.Claims == nil {
 		return nil, "", k.failed(&ProtocolError{Reason: MalformedToken, Spec: "Core 5.6.2", Detail: "the source's claims are no signed JWT"}, "the source's claims are a JWT")
 	}
-	claimed, err := readClaims(i.Claims)
+	claimed, err := readClaims(string(i.Claims))
 	if err != nil {
 		return nil, "", k.failed(badPayload(err), "the source's claims are JSON of the right types")
 	}
@@ -227,7 +227,7 @@ func (c *Client) openClaims(ctx context.Context, k *checker, raw string, o Claim
 			return nil, "", err
 		}
 	}
-	all, err := strictjson.Object(v.Payload)
+	all, err := strictjson.Object([]byte(v.Payload))
 	return all, p.Issuer(), err
 }
 

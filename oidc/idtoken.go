@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,7 +33,7 @@ type IDToken struct {
 
 	raw    string
 	alg    string
-	claims json.RawMessage
+	claims string // the verified payload, which the fields above are parts of
 	quirks Quirks
 }
 
@@ -45,7 +44,7 @@ func (t *IDToken) Raw() string { return t.raw }
 func (t *IDToken) Algorithm() string { return t.alg }
 
 // Claims decodes all claims into v, a pointer to a struct or map, strictly.
-func (t *IDToken) Claims(v any) error { return strictjson.Unmarshal(t.claims, v) }
+func (t *IDToken) Claims(v any) error { return strictjson.Unmarshal([]byte(t.claims), v) }
 
 // Standard returns the standard claims (Core section 5.1) that the ID Token
 // holds; many OPs put most of them into UserInfo only.
@@ -102,8 +101,8 @@ type (
 // readClaims reads verified bytes, strictly: one of these claims with the wrong
 // type makes the token unusable. null counts as absent, as OPs write it for what
 // they do not know; what is required is then missing.
-func readClaims(payload []byte) (w idClaims, err error) {
-	err = strictjson.Scan(string(payload), func(name, value string) error {
+func readClaims(payload string) (w idClaims, err error) {
+	err = strictjson.Scan(payload, func(name, value string) error {
 		if value == "null" && name != "events" {
 			return nil
 		}
@@ -505,7 +504,7 @@ func checkHashes(k *checker, w *idClaims, alg string, x expectation) error {
 }
 
 // newIDToken reads the claims of a token that was verified before.
-func newIDToken(raw, alg string, claims json.RawMessage) (*IDToken, error) {
+func newIDToken(raw, alg, claims string) (*IDToken, error) {
 	w, err := readClaims(claims)
 	if err != nil {
 		return nil, err
@@ -516,7 +515,7 @@ func newIDToken(raw, alg string, claims json.RawMessage) (*IDToken, error) {
 	return w.token(raw, alg, claims), nil
 }
 
-func (w *idClaims) token(raw, alg string, claims []byte) *IDToken {
+func (w *idClaims) token(raw, alg, claims string) *IDToken {
 	return &IDToken{
 		Issuer:    w.issuer.value,
 		Subject:   w.subject.value,

@@ -44,7 +44,7 @@ func InspectToken(raw string, now time.Time) *Inspection {
 	if h, ok := i.readForm(k, raw); !ok || h.Enc != "" {
 		return i
 	}
-	w, err := readClaims(i.Claims)
+	w, err := readClaims(string(i.Claims))
 	if err != nil {
 		_ = k.failed(badPayload(err), "the claims are JSON of the right types")
 		return i
@@ -94,7 +94,7 @@ func (c *Client) InspectIDToken(ctx context.Context, raw string, e ExpectedIDTok
 		_, _ = c.verifySignature(ctx, k, raw, c.idTokenAlgs)
 	}
 	_ = checkType(k, h.Type, "id_token+jwt")
-	w, err := readClaims(i.Claims)
+	w, err := readClaims(string(i.Claims))
 	if err != nil {
 		_ = k.failed(badPayload(err), "the claims are JSON of the right types")
 		return i

@@ -297,7 +297,7 @@ func (t *Tokens) Export() ([]byte, error) {
 	x := tokensExport{AccessToken: t.AccessToken, TokenType: t.TokenType, RefreshToken: t.RefreshToken,
 		Expiry: t.Expiry, Scopes: t.Scopes, SessionState: t.SessionState}
 	if id := t.IDToken; id != nil {
-		x.IDToken, x.Claims, x.Alg, x.EmailString = id.raw, id.claims, id.alg, id.quirks.EmailVerifiedString
+		x.IDToken, x.Claims, x.Alg, x.EmailString = id.raw, json.RawMessage(id.claims), id.alg, id.quirks.EmailVerifiedString
 	}
 	return json.Marshal(x)
 }
@@ -320,7 +320,7 @@ func ImportTokens(data []byte, issuer, clientID string) (*Tokens, error) {
 	t := &Tokens{AccessToken: x.AccessToken, TokenType: x.TokenType, RefreshToken: x.RefreshToken,
 		Expiry: x.Expiry, Scopes: x.Scopes, SessionState: x.SessionState}
 	if x.IDToken != "" {
-		id, err := newIDToken(x.IDToken, x.Alg, x.Claims)
+		id, err := newIDToken(x.IDToken, x.Alg, string(x.Claims))
 		if err != nil {
 			return nil, bad("the ID Token in them cannot be read", err)
 		}

@@ -112,7 +112,7 @@ func (c *Client) readUserInfo(ctx context.Context, res *fetch.Response, subject 
 	if err := k.that(w.Subject != nil && *w.Subject == subject, SubjectMismatch, "Core 5.3.4", "sub is the ID Token's", subject, deref(w.Subject)); err != nil {
 		return nil, err
 	}
-	u.StandardClaims, u.Malformed = standardClaims(u.claims, c.c.Quirks)
+	u.StandardClaims, u.Malformed = standardClaims(string(u.claims), c.c.Quirks)
 	return u, nil
 }
 
@@ -165,5 +165,5 @@ func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (clai
 			return nil, false, err
 		}
 	}
-	return v.Payload, true, nil
+	return json.RawMessage(v.Payload), true, nil
 }

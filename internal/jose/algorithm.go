@@ -111,8 +111,8 @@ func (a algorithm) verifyRSA(key *rsa.PublicKey, input, signature []byte, w *wor
 	if a.family == rsaPSS {
 		// "The size of the salt value is the same size as the hash function
 		// output", RFC 7518 section 3.5: other lengths are refused.
-		opts := rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
-		return rsa.VerifyPSS(key, a.hash, digest, signature, &opts) == nil
+		w.pss.SaltLength = rsa.PSSSaltLengthEqualsHash
+		return rsa.VerifyPSS(key, a.hash, digest, signature, &w.pss) == nil
 	}
 	return rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
 }
@@ -135,12 +135,14 @@ func verifyEd25519(key ed25519.PublicKey, input, signature []byte) bool {
 // allocated every time.
 type workspace struct {
 	input     []byte
+	payload   []byte
 	signature [maxSignature]byte
+	pss       rsa.PSSOptions
 	digest    [sha512.Size]byte
 	der       [maxDER]byte
 }
 
-// maxKeptInput is the largest input buffer kept for reuse, in bytes.
+// maxKeptInput is the largest buffer kept for reuse, in bytes.
 const maxKeptInput = 8 << 10
 
 // maxDER is the length of the longest signature appendDER makes, of two P-521

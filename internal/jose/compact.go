@@ -200,5 +200,5 @@ func ReadUnsigned(token string) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Verified{Header: h, Payload: payload}, nil
+	return &Verified{Header: h, Payload: string(payload)}, nil
 }

@@ -62,8 +62,9 @@ func (k *HMACKey) Verify(token string, algs []string) (*Verified, error) {
 		return nil, err
 	}
 
-	payload, err := decodePayload(c)
-	if err != nil {
+	m := k.borrow(chosen.alg)
+	defer k.giveBack(chosen.alg, m)
+	if m.payload, err = decodeSegment(m.payload[:0], c.payload, "payload"); err != nil {
 		return nil, err
 	}
 	var signatureBuf [maxSignature]byte
@@ -71,13 +72,13 @@ func (k *HMACKey) Verify(token string, algs []string) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !k.verify(chosen.alg, c.input, signature) {
+	if !m.verify(c.input, signature) {
 		return nil, refuse(BadSignature, "under "+chosen.header.Alg)
 	}
 	if !known {
 		k.headers.add(chosen)
 	}
-	return &Verified{Header: chosen.header, Payload: payload}, nil
+	return &Verified{Header: chosen.header, Payload: string(m.payload)}, nil
 }
 
 func chooseHMAC(encoded string, algs []string) (*choice, *Error) {
@@ -102,19 +103,17 @@ func chooseHMAC(encoded string, algs []string) (*choice, *Error) {
 // mac is a keyed hash and the buffers that it needs, reused because keying it
 // costs as much as hashing a token.
 type mac struct {
-	hash  hash.Hash
-	input []byte
-	sum   []byte
+	hash    hash.Hash
+	input   []byte
+	payload []byte
+	sum     []byte
 }
 
-func (k *HMACKey) verify(a algorithm, input string, signature []byte) bool {
-	m := k.borrow(a)
+func (m *mac) verify(input string, signature []byte) bool {
 	m.input = append(m.input[:0], input...)
 	m.hash.Write(m.input)
 	m.sum = m.hash.Sum(m.sum[:0])
-	equal := hmac.Equal(m.sum, signature)
-	k.giveBack(a, m)
-	return equal
+	return hmac.Equal(m.sum, signature)
 }
 
 // borrow returns a keyed hash that has read nothing.
@@ -127,7 +126,8 @@ func (k *HMACKey) borrow(a algorithm) *mac {
 
 func (k *HMACKey) giveBack(a algorithm, m *mac) {
 	m.hash.Reset()
-	if cap(m.input) <= maxKeptInput {
+	clear(m.payload)
+	if max(cap(m.input), cap(m.payload)) <= maxKeptInput {
 		k.pool(a).Put(m)
 	}
 }

@@ -64,5 +64,5 @@ type Header struct {
 // alone, one that has none.
 type Verified struct {
 	Header  Header
-	Payload []byte // the verified bytes; not necessarily JSON
+	Payload string // the verified bytes; not necessarily JSON
 }

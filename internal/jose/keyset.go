@@ -106,12 +106,11 @@ func (s *KeySet) verify(token string, algs []string) (*Verified, *Error) {
 		return nil, err
 	}
 
-	payload, err := decodePayload(c)
-	if err != nil {
-		return nil, err
-	}
 	w := s.borrow()
 	defer s.giveBack(w)
+	if w.payload, err = decodeSegment(w.payload[:0], c.payload, "payload"); err != nil {
+		return nil, err
+	}
 	signature, err := decodeSignature(&w.signature, c.signature)
 	if err != nil {
 		return nil, err
@@ -122,7 +121,7 @@ func (s *KeySet) verify(token string, algs []string) (*Verified, *Error) {
 			if !known {
 				s.headers.add(choice)
 			}
-			return &Verified{Header: choice.header, Payload: payload}, nil
+			return &Verified{Header: choice.header, Payload: string(w.payload)}, nil
 		}
 	}
 	return nil, choice.rejected()
@@ -136,7 +135,8 @@ func (s *KeySet) borrow() *workspace {
 }
 
 func (s *KeySet) giveBack(w *workspace) {
-	if cap(w.input) <= maxKeptInput {
+	clear(w.payload) // it may say who somebody is
+	if max(cap(w.input), cap(w.payload)) <= maxKeptInput {
 		s.spaces.Put(w)
 	}
 }
@@ -244,13 +244,6 @@ func notAllowed(alg string, algs []string) *Error {
 		return refuse(AlgNotAllowed, "no algorithm is allowed, got "+quote(alg))
 	}
 	return refuse(AlgNotAllowed, "expected "+strings.Join(algs, " or ")+", got "+quote(alg))
-}
-
-// decodePayload decodes what is about to be verified. The caller keeps it to
-// itself until it is.
-func decodePayload(c compact) ([]byte, *Error) {
-	// One allocation of the right size; a claims set is read, never grown.
-	return decodeSegment(make([]byte, 0, len(c.payload)/4*3+2), c.payload, "payload")
 }
 
 // decodeSignature decodes into buf, because a signature does not outlive its
