@@ -208,15 +208,23 @@ func (t *terminal) check(c oidc.Check) {
 	if !c.Passed {
 		mark, style = "✗", red
 	}
-	title := "   " + mark + " " + c.Title
-	space := t.width - utf8.RuneCountInString(title) - utf8.RuneCountInString(c.Spec)
-	row := "   " + t.paint(style, mark) + " " + c.Title
-	if space > 1 {
-		row += strings.Repeat(" ", space) + t.paint(dim, c.Spec)
-	} else {
-		row += "  " + t.paint(dim, c.Spec)
+	lines := wrap(c.Title, t.width-5)
+	last := len(lines) - 1
+	spec := clip(printable(c.Spec), t.width-5)
+	for i, l := range lines {
+		row := "     " + l
+		if i == 0 {
+			row = "   " + t.paint(style, mark) + " " + l
+		}
+		if space := t.width - 5 - utf8.RuneCountInString(l) - utf8.RuneCountInString(spec); i == last && space > 1 {
+			row += strings.Repeat(" ", space) + t.paint(dim, spec)
+			spec = ""
+		}
+		t.line(row)
 	}
-	t.line(row)
+	if spec != "" {
+		t.line(strings.Repeat(" ", t.width-utf8.RuneCountInString(spec)) + t.paint(dim, spec))
+	}
 	if !c.Passed && c.Detail != "" {
 		for _, l := range wrap(c.Detail, t.width-5) {
 			t.line("     " + t.paint(red, l))

@@ -34,6 +34,18 @@ async function run() {
   document.body.classList.remove("playing");
 }
 
+// say tells a screen reader; the page itself shows it already.
+function say(text) {
+  document.getElementById("status").textContent = text;
+}
+
+const skip = document.createElement("button");
+skip.type = "button";
+skip.className = "hurry";
+skip.textContent = "Show all at once";
+skip.addEventListener("click", () => { hurry = true; });
+document.body.append(skip);
+
 function section(id) {
   return document.getElementById("s-" + id);
 }
@@ -64,6 +76,11 @@ function addSection(id) {
 
 function setOutcome(html) {
   outcome.innerHTML = html;
+  const headline = outcome.querySelector(".result h2")?.textContent;
+  if (headline) {
+    say(headline);
+    document.title = headline + " · Rely, a login message by message";
+  }
   outcome.classList.remove("arrive");
   void outcome.offsetWidth; // restarts the animation
   outcome.classList.add("arrive");
@@ -83,7 +100,10 @@ const apply = {
       const s = addSection(e.id);
       s.dataset.state = e.state;
       s.querySelector(".head").innerHTML = e.html;
-      if (e.state === "running") follow(s);
+      if (e.state === "running") {
+        say(s.querySelector("h3").textContent);
+        follow(s);
+      }
     });
   },
   message(e) {
@@ -277,13 +297,13 @@ function replay() {
     play(pace.message, () => {
       s.dataset.state = "running";
       m.hidden = false;
-      m.querySelector(".checks").hidden = m.querySelector(".checks").childElementCount === 0;
       m.classList.add("enter");
       follow(m);
     });
     for (const c of m.querySelectorAll(".checks li")) {
       play(pace.check, () => {
         c.hidden = false;
+        c.parentElement.hidden = false;
         follow(c);
       });
     }
