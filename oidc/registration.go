@@ -45,6 +45,7 @@ type registrationWire struct {
 	AccessToken   string              `json:"registration_access_token,omitempty"`
 }
 
+// registrationNames are the members that are no metadata. It is read only.
 var registrationNames = []string{"client_id", "client_secret", "client_id_issued_at", "client_secret_expires_at", "registration_client_uri", "registration_access_token"}
 
 // Register registers a client (Registration section 3, RFC 7591). initialToken is
