@@ -116,8 +116,8 @@ func (c *Client) do(ctx context.Context, r *Request) (*Response, *Error) {
 		return nil, err
 	}
 	header := requestHeader(r)
-	for hops := 0; ; hops++ {
-		x := Exchange{Purpose: r.Purpose, Method: method, URL: u.String(), RequestHeader: header, RequestBody: r.Body}
+	for hops, at := 0, r.URL; ; hops++ {
+		x := Exchange{Purpose: r.Purpose, Method: method, URL: at, RequestHeader: header, RequestBody: r.Body}
 		if c.observe != nil {
 			x.Start = c.now()
 		}
@@ -142,7 +142,7 @@ func (c *Client) do(ctx context.Context, r *Request) (*Response, *Error) {
 		if next == nil {
 			return resp, nil
 		}
-		u = next
+		u, at = next, next.String()
 	}
 }
 
@@ -222,14 +222,16 @@ func classifyIn(ctx context.Context, err error) *Error {
 // requestHeader is what is sent: ours, and the caller's over it.
 func requestHeader(r *Request) http.Header {
 	h := make(http.Header, len(r.Header)+3)
-	h["User-Agent"] = []string{userAgent}
-	if len(r.Accept) > 0 {
-		h["Accept"] = []string{strings.Join(r.Accept, ", ")}
+	own := [...]string{userAgent, "", "identity"} // one piece of memory for all three
+	h["User-Agent"] = own[0:1:1]
+	if len(r.Accept) > 0 && r.Header["Accept"] == nil {
+		own[1] = strings.Join(r.Accept, ", ")
+		h["Accept"] = own[1:2:2]
 	}
 	for k, v := range r.Header {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
-	h["Accept-Encoding"] = []string{"identity"}
+	h["Accept-Encoding"] = own[2:3:3]
 	return h
 }
 
