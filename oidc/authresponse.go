@@ -172,11 +172,13 @@ func tooLong() (AuthResponse, error) {
 
 func newAuthResponse(mode string, v url.Values) (AuthResponse, error) {
 	a := AuthResponse{mode: mode, params: make(url.Values)}
+	values := make([]string, 0, len(v)) // of all: one piece of memory
 	for _, k := range responseParams {
 		switch vs := v[k]; len(vs) {
 		case 0:
 		case 1:
-			a.params[k] = []string{vs[0]}
+			values = append(values, vs[0])
+			a.params[k] = values[len(values)-1 : len(values) : len(values)]
 		default:
 			return AuthResponse{}, &ProtocolError{Reason: DuplicateParameter, Step: StepAuthorization, Spec: "RFC 6749 3.1", Detail: k + " occurs more than once"}
 		}

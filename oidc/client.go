@@ -379,7 +379,7 @@ func (c *Client) post(ctx context.Context, step, endpoint string, form url.Value
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := c.p.env.do(ctx, &fetch.Request{
 		Purpose: step, Method: http.MethodPost, URL: endpoint, Header: r.Header,
-		Body: []byte(r.Form.Encode()), Accept: accept, Credentialed: true,
+		Body: encodeForm(r.Form), Accept: accept, Credentialed: true,
 	})
 	if err != nil {
 		c.p.suspect()
@@ -389,6 +389,29 @@ func (c *Client) post(ctx context.Context, step, endpoint string, form url.Value
 		c.p.suspect()
 	}
 	return res, nil
+}
+
+// encodeForm is url.Values.Encode in one piece of memory.
+func encodeForm(v url.Values) []byte {
+	names, size := make([]string, 0, 16), 0
+	for name, values := range v {
+		names = append(names, name)
+		for _, value := range values {
+			size += len(name) + len(value) + len("=&") + 16 // a few escapes
+		}
+	}
+	slices.Sort(names)
+	b := make([]byte, 0, size)
+	for _, name := range names {
+		for _, value := range v[name] {
+			if len(b) > 0 {
+				b = append(b, '&')
+			}
+			b = append(append(b, url.QueryEscape(name)...), '=')
+			b = append(b, url.QueryEscape(value)...)
+		}
+	}
+	return b
 }
 
 // clientRefused adds what to try to an error of client authentication.

@@ -108,7 +108,8 @@ func (a secretBasic) Authenticate(_ context.Context, r *AuthenticatedRequest) er
 		// something else to an OP that decodes, as it must.
 		id, secret = url.QueryEscape(id), url.QueryEscape(secret)
 	}
-	r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+secret)))
+	b := base64.StdEncoding.AppendEncode([]byte("Basic "), []byte(id+":"+secret))
+	r.Header.Set("Authorization", string(b))
 	return nil
 }
 

@@ -121,6 +121,33 @@ type errorBody struct {
 	URI         string `json:"error_uri"`
 }
 
+// member reads one member of an object that may be an error response.
+func (b *errorBody) member(name, value string) error {
+	switch name {
+	case "error":
+		return readMember(&b.Error, name, value)
+	case "error_description":
+		return readMember(&b.Description, name, value)
+	case "error_uri":
+		return readMember(&b.URI, name, value)
+	}
+	return nil
+}
+
+// readMember reads a member, as strictjson.Scan shows it, that is a string if it
+// is anything: null counts as absent.
+func readMember(to *string, name, value string) error {
+	if value == "null" {
+		return nil
+	}
+	text, ok := strictjson.Text(value)
+	if !ok {
+		return &strictjson.Error{Kind: strictjson.WrongType, Path: "/" + name, Detail: "expected string"}
+	}
+	*to = text
+	return nil
+}
+
 // refused turns an HTTP response that is no success into an OPError, with the
 // code and words that the OP gave in its body or in WWW-Authenticate (RFC 6750
 // section 3). A body that cannot be read costs the words, never the error.

@@ -147,26 +147,28 @@ var authErrorHints = map[string]string{
 // ignored: it was injected, or would be believed by a later reader.
 func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) error {
 	for _, w := range []struct {
-		name string
-		owed bool
-		max  int
+		name   string
+		owed   bool
+		max    int
+		there  string // titles of the checks, made here and not at every login
+		absent string
 	}{
 		// A JWT-secured response is another mode, which is not asked for here:
 		// what is signed and what stands beside it could contradict each other
 		// (hostile catalogue case 122).
-		{"response", false, 0},
-		{"code", rt.code, MaxCode},
-		{"id_token", rt.idToken, MaxAuthResponse},
-		{"access_token", rt.token, MaxAccessToken},
+		{"response", false, 0, "", "response was not asked for, and is not there"},
+		{"code", rt.code, MaxCode, "code is there", "code was not asked for, and is not there"},
+		{"id_token", rt.idToken, MaxAuthResponse, "id_token is there", "id_token was not asked for, and is not there"},
+		{"access_token", rt.token, MaxAccessToken, "access_token is there", "access_token was not asked for, and is not there"},
 	} {
 		v := a.params.Get(w.name)
 		if !w.owed {
-			if err := k.that(!a.params.Has(w.name), UnexpectedParameter, "Multiple Response Types 3", w.name+" was not asked for, and is not there", "", ""); err != nil {
+			if err := k.that(!a.params.Has(w.name), UnexpectedParameter, "Multiple Response Types 3", w.absent, "", ""); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := k.that(v != "", MissingParameter, "Core 3.1.2.5", w.name+" is there", w.name, ""); err != nil {
+		if err := k.that(v != "", MissingParameter, "Core 3.1.2.5", w.there, w.name, ""); err != nil {
 			return err
 		}
 		if len(v) > w.max {

@@ -474,12 +474,12 @@ func checkHashes(k *checker, w *idClaims, alg string, x expectation) error {
 		needed bool
 		reason Reason
 		name   string
-		of     string
+		title  string
 		spec   string
 	}{
-		{w.atHash, x.accessToken, x.needTokenHash, BadAccessTokenHash, "at_hash", "access token", "Core 3.2.2.9"},
-		{w.cHash, x.code, x.needCodeHash, BadCodeHash, "c_hash", "code", "Core 3.3.2.11"},
-		{w.sHash, x.state, false, BadStateHash, "s_hash", "state", "FAPI 1.0 Part 2, 5.1"},
+		{w.atHash, x.accessToken, x.needTokenHash, BadAccessTokenHash, "at_hash", "at_hash is the access token's", "Core 3.2.2.9"},
+		{w.cHash, x.code, x.needCodeHash, BadCodeHash, "c_hash", "c_hash is the code's", "Core 3.3.2.11"},
+		{w.sHash, x.state, false, BadStateHash, "s_hash", "s_hash is the state's", "FAPI 1.0 Part 2, 5.1"},
 	} {
 		if !h.claim.there || h.value == "" {
 			if h.needed {
@@ -494,9 +494,9 @@ func checkHashes(k *checker, w *idClaims, alg string, x expectation) error {
 		}
 		want, err := jose.LeftHalfHash(alg, h.value)
 		if err != nil {
-			return k.failed(&ProtocolError{Reason: h.reason, Spec: h.spec, Detail: err.Error(), Err: err}, h.name+" is the "+h.of+"'s")
+			return k.failed(&ProtocolError{Reason: h.reason, Spec: h.spec, Detail: err.Error(), Err: err}, h.title)
 		}
-		if err := k.that(subtle.ConstantTimeCompare([]byte(h.claim.value), []byte(want)) == 1, h.reason, h.spec, h.name+" is the "+h.of+"'s", "", ""); err != nil {
+		if err := k.that(subtle.ConstantTimeCompare([]byte(h.claim.value), []byte(want)) == 1, h.reason, h.spec, h.title, "", ""); err != nil {
 			return err
 		}
 	}

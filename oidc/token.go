@@ -45,21 +45,41 @@ type Tokens struct {
 const maxExpiresIn = 10 * 365 * 24 * time.Hour
 
 // tokenWire is the token response (RFC 6749 section 5.1, Core section 3.1.3.3).
+// What is absent or null is empty.
 type tokenWire struct {
 	errorBody
-	AccessToken  string          `json:"access_token"`
-	TokenType    string          `json:"token_type"`
-	ExpiresIn    json.RawMessage `json:"expires_in"`
-	RefreshToken string          `json:"refresh_token"`
-	Scope        string          `json:"scope"`
-	IDToken      string          `json:"id_token"`
-	SessionState string          `json:"session_state"`
+	AccessToken, TokenType, RefreshToken, Scope, IDToken, SessionState string
+	// ExpiresIn is JSON as it came, of any type.
+	ExpiresIn string
+}
+
+// member reads one member.
+func (w *tokenWire) member(name, value string) error {
+	switch name {
+	case "access_token":
+		return readMember(&w.AccessToken, name, value)
+	case "token_type":
+		return readMember(&w.TokenType, name, value)
+	case "expires_in":
+		w.ExpiresIn = value
+	case "refresh_token":
+		return readMember(&w.RefreshToken, name, value)
+	case "scope":
+		return readMember(&w.Scope, name, value)
+	case "id_token":
+		return readMember(&w.IDToken, name, value)
+	case "session_state":
+		return readMember(&w.SessionState, name, value)
+	default:
+		return w.errorBody.member(name, value)
+	}
+	return nil
 }
 
 // readTokenResponse reads and checks a 200 of the token endpoint.
 func (c *Client) readTokenResponse(k *checker, body []byte) (*tokenWire, error) {
 	var w tokenWire
-	if err := strictjson.Unmarshal(body, &w); err != nil {
+	if err := strictjson.Scan(string(body), w.member); err != nil {
 		return nil, k.failed(malformed(k.step, "RFC 6749 5.1", err), "the token response is JSON")
 	}
 	if w.Error != "" {
@@ -96,14 +116,15 @@ func checkTokenType(k *checker, typ string) error {
 	return k.that(strings.EqualFold(typ, "Bearer"), BadTokenType, "RFC 6749 7.1", "token_type is Bearer", "Bearer", typ)
 }
 
-// tokens is the response as a value; asked are the scopes of the request.
+// tokens is the response as a value, which keeps body; asked are the scopes of
+// the request.
 func (c *Client) tokens(w *tokenWire, body []byte, asked []string) *Tokens {
 	t := &Tokens{
 		AccessToken:  w.AccessToken,
 		TokenType:    "Bearer",
 		RefreshToken: w.RefreshToken,
 		Scopes:       scopesOr(w.Scope, asked),
-		Raw:          slices.Clone(body),
+		Raw:          body,
 	}
 	// A lifetime that makes no sense is treated as none: the token is then used
 	// until the OP refuses it, never believed valid for ever (case 139).

@@ -99,20 +99,27 @@ func (c *Client) readUserInfo(ctx context.Context, res *fetch.Response, subject 
 			return nil, err
 		}
 	}
-	var w struct {
-		errorBody
-		Subject *string `json:"sub"`
-	}
-	if err := strictjson.Unmarshal(u.claims, &w); err != nil {
+	object := string(u.claims)
+	var op errorBody
+	var sub string
+	there := false
+	err := strictjson.Scan(object, func(name, value string) error {
+		if name == "sub" {
+			there = value != "null"
+			return readMember(&sub, name, value)
+		}
+		return op.member(name, value)
+	})
+	if err != nil {
 		return nil, k.failed(malformed(StepUserInfo, "Core 5.3.2", err), "UserInfo is a JSON object")
 	}
-	if w.Error != "" && w.Subject == nil {
-		return nil, &OPError{Endpoint: StepUserInfo, Code: w.Error, Description: w.Description, URI: w.URI, StatusCode: res.Status}
+	if op.Error != "" && !there {
+		return nil, &OPError{Endpoint: StepUserInfo, Code: op.Error, Description: op.Description, URI: op.URI, StatusCode: res.Status}
 	}
-	if err := k.that(w.Subject != nil && *w.Subject == subject, SubjectMismatch, "Core 5.3.4", "sub is the ID Token's", subject, deref(w.Subject)); err != nil {
+	if err := k.that(there && sub == subject, SubjectMismatch, "Core 5.3.4", "sub is the ID Token's", subject, sub); err != nil {
 		return nil, err
 	}
-	u.StandardClaims, u.Malformed = standardClaims(string(u.claims), c.c.Quirks)
+	u.StandardClaims, u.Malformed = standardClaims(object, c.c.Quirks)
 	return u, nil
 }
 
