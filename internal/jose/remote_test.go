@@ -172,10 +172,10 @@ func TestHostileRemote(t *testing.T) {
 			rejects(t, r, knownKid, BadSignature)
 		}
 		fetched(t, i, 2)
-		time.Sleep(defaultMinRefresh - 1)
+		time.Sleep(defaultMinRefresh - time.Nanosecond)
 		rejects(t, r, knownKid, BadSignature)
 		fetched(t, i, 2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		rejects(t, r, knownKid, BadSignature)
 		fetched(t, i, 3)
 	})
@@ -498,11 +498,10 @@ func TestRemoteBackgroundRefresh(t *testing.T) {
 		r := i.remote(t)
 		accepts(t, r, tok.a)
 		time.Sleep(748 * time.Second) // the set is as old as the request that fetched it
-		start := time.Now()
 		accepts(t, r, tok.a)
 		fetched(t, i, 1)
 		time.Sleep(time.Second)
-		start = time.Now()
+		start := time.Now()
 		for range 10 {
 			accepts(t, r, tok.a)
 		}
@@ -549,6 +548,24 @@ func TestRemoteMissWhileFailing(t *testing.T) {
 		fetched(t, i, 2) // still pausing
 		time.Sleep(firstBackoff)
 		accepts(t, r, tok.b) // a failure is no cool-down
+	})
+}
+
+// TestRemoteMissAfterRefresh: who finds that somebody else fetched a newer set in
+// the meantime takes it, cool-down or not.
+func TestRemoteMissAfterRefresh(t *testing.T) {
+	tok := issued(t)
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		r := i.remote(t)
+		accepts(t, r, tok.a)
+		old := r.current.Load()
+		i.publish(publicKey(otherRSA(), "b"))
+		accepts(t, r, tok.b)
+		if s, err := r.newer(t.Context(), old); err != nil || s != r.current.Load() {
+			t.Fatalf("got %v, %v, want the current set", s, err)
+		}
+		fetched(t, i, 2)
 	})
 }
 
