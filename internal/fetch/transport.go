@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 a caller's transport may still dial by the fields that are deprecated, and must not go unguarded.
+
 package fetch
 
 import (
@@ -43,7 +45,7 @@ func newTransport(g *guard) *http.Transport {
 
 // guardTransport clones a caller's transport and guards the clone.
 func guardTransport(theirs *http.Transport, g *guard, envProxy bool) (*http.Transport, error) {
-	ownDial := theirs.DialContext != nil || theirs.Dial != nil || theirs.DialTLSContext != nil || theirs.DialTLS != nil //nolint:staticcheck // deprecated, not absent
+	ownDial := theirs.DialContext != nil || theirs.Dial != nil || theirs.DialTLSContext != nil || theirs.DialTLS != nil
 	t := theirs.Clone()
 
 	// net/http offers HTTP/2 by itself only where dialling and TLS are untouched,
@@ -63,18 +65,18 @@ func guardTransport(theirs *http.Transport, g *guard, envProxy bool) (*http.Tran
 	switch {
 	case t.DialContext != nil:
 		t.DialContext = g.wrap(t.DialContext)
-	case t.Dial != nil: //nolint:staticcheck
-		t.DialContext = g.wrap(withoutContext(t.Dial)) //nolint:staticcheck
+	case t.Dial != nil:
+		t.DialContext = g.wrap(withoutContext(t.Dial))
 	default:
 		t.DialContext = g.dial
 	}
 	switch {
 	case t.DialTLSContext != nil:
 		t.DialTLSContext = g.wrap(t.DialTLSContext)
-	case t.DialTLS != nil: //nolint:staticcheck
-		t.DialTLSContext = g.wrap(withoutContext(t.DialTLS)) //nolint:staticcheck
+	case t.DialTLS != nil:
+		t.DialTLSContext = g.wrap(withoutContext(t.DialTLS))
 	}
-	t.Dial, t.DialTLS = nil, nil //nolint:staticcheck
+	t.Dial, t.DialTLS = nil, nil
 
 	if !envProxy && isEnvironmentProxy(t.Proxy) {
 		t.Proxy = nil

@@ -50,8 +50,9 @@ func scanSlowly(data string, visit func(name, value string) error) error {
 	}
 	// Valid knows already that nothing below can fail; an error would only be
 	// passed on.
-	name, err := d.ReadToken() // the brace
+	_, err := d.ReadToken() // the brace
 	for err == nil && d.PeekKind() != '}' {
+		var name jsontext.Token
 		if name, err = d.ReadToken(); err != nil {
 			break
 		}
