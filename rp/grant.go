@@ -33,37 +33,42 @@ type held struct {
 
 func newGrant(r *RP, state, place string, h *held) *Grant {
 	g := &Grant{rp: r, state: state, place: place}
-	h.rec.Value = nil // sealed; nobody needs it any more
 	g.held.Store(h)
 	return g
 }
 
-// load reads a grant. If it is still what the caller has, that is returned and
-// nothing is opened.
+// load reads a grant. If it is still what the caller has, or what was opened
+// lately, nothing is opened.
 func (r *RP) load(ctx context.Context, place string, have *held) (*held, error) {
 	rec, err := r.shelf.load(ctx, place)
 	if err != nil {
 		if isNotFound(err) {
+			r.recent.drop(place)
 			return nil, &Error{Reason: GrantEnded, Detail: "it is not, or no longer, in the store; log in again"}
 		}
 		return nil, err
 	}
-	if have != nil && have.rec.Rev == rec.Rev {
-		return have, nil
+	if have == nil || have.rec.Rev != rec.Rev {
+		have = r.recent.get(place)
 	}
-	plain, err := r.ring.open(place, rec.Value)
-	if err != nil {
-		return nil, err
+	if have == nil || have.rec.Rev != rec.Rev {
+		plain, err := r.ring.open(place, rec.Value)
+		if err != nil {
+			return nil, err
+		}
+		g, err := decodeGrant(plain)
+		if err != nil {
+			return nil, err
+		}
+		rec.Value = nil // sealed; nobody needs it any more
+		have = &held{rec: rec, grant: g}
+		r.recent.put(place, have)
 	}
-	g, err := decodeGrant(plain)
-	if err != nil {
-		return nil, err
-	}
-	if !r.now().Before(g.ends) {
+	if !r.now().Before(have.grant.ends) {
 		// The store's clock may be behind ours.
 		return nil, &Error{Reason: GrantEnded, Detail: "its lifetime is over; log in again"}
 	}
-	return &held{rec: rec, grant: g}, nil
+	return have, nil
 }
 
 // State is the key of the grant: the state of its login.
@@ -145,7 +150,6 @@ func (g *Grant) current(ctx context.Context) (*held, error) {
 		return nil, err
 	}
 	if h != have {
-		h.rec.Value = nil
 		g.held.Store(h)
 	}
 	return h, nil
@@ -243,6 +247,7 @@ func (g *Grant) Revoke(ctx context.Context) error {
 		return err
 	}
 	newer := g.rp.forget(g.place)
+	g.rp.recent.drop(g.place)
 	plain, err := g.rp.ring.open(g.place, rec.Value)
 	if err != nil {
 		return err
@@ -267,6 +272,7 @@ func (g *Grant) End(ctx context.Context) error {
 	err := g.rp.shelf.remove(ctx, g.place)
 	if err == nil {
 		g.rp.forget(g.place)
+		g.rp.recent.drop(g.place)
 	}
 	return err
 }

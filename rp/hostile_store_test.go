@@ -36,7 +36,7 @@ func TestHostileStore(t *testing.T) {
 				want(t, err, rp.BadRecord)
 				continue
 			}
-			_, err := r.rp.Grant(t.Context(), g.State())
+			_, err := r.newRP(nil).Grant(t.Context(), g.State())
 			want(t, err, rp.BadRecord)
 		}
 	})
@@ -48,7 +48,7 @@ func TestHostileStore(t *testing.T) {
 		r.params.LoginHint = "alice"
 		g := r.mustLogin()
 		r.store.change = func(string, []byte) []byte { return value }
-		_, err := r.rp.Grant(t.Context(), g.State())
+		_, err := r.newRP(nil).Grant(t.Context(), g.State())
 		want(t, err, rp.BadRecord)
 	})
 	t.Run("280_equal_logins_look_different", func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestHostileStore(t *testing.T) {
 		if _, err := only.Tokens(t.Context(), old.State()); err != nil {
 			t.Errorf("sealed anew by the refresh: %v", err)
 		}
-		_, err := r.rp.Tokens(t.Context(), old.State())
+		_, err := r.newRP(nil).Tokens(t.Context(), old.State())
 		want(t, err, rp.BadRecord)
 	})
 	t.Run("281_short_key_is_refused", func(t *testing.T) {
@@ -202,6 +202,7 @@ func TestHostileStore(t *testing.T) {
 				}
 				return v
 			}
+			r.rp = r.newRP(nil)
 			_, err := r.rp.Grant(t.Context(), victim.State())
 			want(t, err, rp.BadRecord)
 			_, err = r.rp.Finish(t.Context(), a, here(state))
@@ -376,6 +377,37 @@ func (r *rig) rawValue(t *testing.T, prefix string) []byte {
 		t.Fatalf("no record under %s", prefix)
 	}
 	return v
+}
+
+// TestRecent: what is remembered is used while the store has it, and no longer.
+func TestRecent(t *testing.T) {
+	for _, n := range []int{-1, 1, 100} {
+		r := setup(t)
+		r.rp = r.newRP(func(c *rp.Config) { c.Remember = n })
+		grants := []*rp.Grant{r.mustLogin(), r.mustLogin(), r.mustLogin()}
+		other := r.newRP(nil)
+		for _, g := range grants {
+			if again, err := r.rp.Grant(t.Context(), g.State()); err != nil || again.Subject() != g.Subject() {
+				t.Fatalf("got %v, %v", again, err)
+			}
+		}
+		h, err := other.Grant(t.Context(), grants[0].State())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := h.Refresh(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tok, err := r.rp.Tokens(t.Context(), h.State()); err != nil || tok.AccessToken != fresh.AccessToken {
+			t.Errorf("after a refresh elsewhere: got %v, %v", tok, err)
+		}
+		if err := h.End(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.rp.Tokens(t.Context(), h.State())
+		want(t, err, rp.GrantEnded)
+	}
 }
 
 // keyOf is the store key of a grant: the one that is loaded to find it.

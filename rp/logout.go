@@ -102,6 +102,7 @@ func (r *RP) endOne(ctx context.Context, place string, look bool, subject, sid s
 		}
 	}
 	r.forget(place)
+	r.recent.drop(place)
 	_, err := r.shelf.take(ctx, place)
 	if isNotFound(err) {
 		return false, nil

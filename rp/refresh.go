@@ -194,7 +194,9 @@ func (r *RP) replace(ctx context.Context, place string, h *held, next *grantReco
 		return nil, err
 	}
 	rec.Value = nil
-	return &held{rec: rec, grant: next}, nil
+	kept := &held{rec: rec, grant: next}
+	r.recent.put(place, kept)
+	return kept, nil
 }
 
 // exchange asks the OP, with the hold on the grant in h, and sorts the answer.

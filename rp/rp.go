@@ -23,6 +23,8 @@ const (
 	DefaultGrantLifetime = 24 * time.Hour
 	// DefaultRefreshMargin is how long before its end an access token is renewed.
 	DefaultRefreshMargin = 30 * time.Second
+	// DefaultRemember is how many opened grants are kept in memory.
+	DefaultRemember = 4096
 	// MaxLifetime bounds what Config may ask for.
 	MaxLifetime = 10 * 365 * 24 * time.Hour
 	// MaxData bounds Login.Data, in bytes.
@@ -64,6 +66,12 @@ type Config struct {
 	// never more than a fifth of its life. Zero means DefaultRefreshMargin.
 	RefreshMargin time.Duration
 
+	// Remember is how many opened grants are kept in memory, some kilobytes each,
+	// for the next request of the same user. The store is asked all the same
+	// whether they are still what is there. Zero means DefaultRemember, a negative
+	// number none.
+	Remember int
+
 	// WebFinger reaches the hosts that users type (Login.Identifier). Nil is the
 	// zero value, which has the hardened defaults.
 	WebFinger *oidc.Options
@@ -82,6 +90,8 @@ type RP struct {
 	now       func() time.Time
 
 	loginLifetime, grantLifetime, margin time.Duration
+
+	recent recent
 
 	// instance tells this RP's refreshes from those of others.
 	instance string
@@ -130,9 +140,13 @@ func New(c Config) (*RP, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Remember == 0 {
+		c.Remember = DefaultRemember
+	}
 	return &RP{
 		directory: c.Directory, shelf: shelf{c.Store}, ring: ring, webFinger: c.WebFinger, now: c.Now,
 		loginLifetime: c.LoginLifetime, grantLifetime: c.GrantLifetime, margin: c.RefreshMargin,
+		recent:   recent{max: c.Remember},
 		instance: rand.Text(),
 		flights:  make(map[string]*flight), unsaved: make(map[string]*unsaved),
 	}, nil
@@ -396,7 +410,10 @@ func (r *RP) keep(ctx context.Context, c *oidc.Client, p *pendingRecord, t *oidc
 		}
 		return nil, &Error{Reason: LoggedOut, Detail: "begin again"}
 	}
-	return newGrant(r, p.pending.State, place, &held{rec: rec, grant: g}), nil
+	rec.Value = nil
+	h := &held{rec: rec, grant: g}
+	r.recent.put(place, h)
+	return newGrant(r, p.pending.State, place, h), nil
 }
 
 // record is a grant as it is stored.

@@ -152,7 +152,7 @@ func additional(sealed []byte, place string) []byte {
 func placeOf(class, name string) string {
 	var buf [128]byte
 	sum := sha256.Sum256(append(append(buf[:0], class...), name...))
-	return class + base64.RawURLEncoding.EncodeToString(sum[:])
+	return string(base64.RawURLEncoding.AppendEncode(append(buf[:0], class...), sum[:]))
 }
 
 // tagOf is a tag for something that can be guessed, such as who a user is: it is

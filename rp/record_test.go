@@ -1,0 +1,160 @@
+package rp
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"rely.example/oidc"
+)
+
+func testRing(t testing.TB, keys ...byte) ring {
+	t.Helper()
+	var all [][]byte
+	for _, k := range keys {
+		all = append(all, bytes.Repeat([]byte{k}, MinKey))
+	}
+	r, err := newRing(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// FuzzOpen: what opens is what was sealed, in its own place; anything else is
+// BadRecord.
+func FuzzOpen(f *testing.F) {
+	r := testRing(f, 1, 2)
+	good, err := r.seal("grant:a", []byte("plain"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("grant:a", good)
+	f.Add("grant:b", good)
+	f.Add("grant:a", good[:sealHeader])
+	f.Add("grant:a", []byte{})
+	f.Fuzz(func(t *testing.T, place string, sealed []byte) {
+		plain, err := r.open(place, sealed)
+		switch {
+		case err == nil:
+			if place != "grant:a" || string(plain) != "plain" {
+				t.Fatalf("opened %d bytes in %q that nobody sealed", len(sealed), place)
+			}
+		case !errors.Is(err, BadRecord) || plain != nil:
+			t.Fatalf("got %q, %v", plain, err)
+		}
+	})
+}
+
+// FuzzSeal: each seals and opens its own, whatever the bytes.
+func FuzzSeal(f *testing.F) {
+	older, newer := testRing(f, 1), testRing(f, 2, 1)
+	f.Add("pending:x", []byte(nil))
+	f.Fuzz(func(t *testing.T, place string, plain []byte) {
+		sealed, err := older.seal(place, plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := newer.open(place, sealed)
+		if err != nil || !bytes.Equal(got, plain) {
+			t.Fatalf("got %q, %v", got, err)
+		}
+		if _, err := older.open(place+"x", sealed); !errors.Is(err, BadRecord) {
+			t.Fatalf("opened in another place: %v", err)
+		}
+	})
+}
+
+// FuzzDecode: what decodes encodes to the same meaning, and nothing panics.
+func FuzzDecode(f *testing.F) {
+	now := time.UnixMilli(1_700_000_000_000).UTC()
+	g := &grantRecord{issuer: "https://op.example", clientID: "c", subject: "s", sid: "one", started: now, ends: now.Add(time.Hour),
+		data: "d", obtained: now, tokens: &oidc.Tokens{AccessToken: "a", TokenType: "Bearer", RefreshToken: "r", Expiry: now},
+		holder: "h", holdUntil: now, failures: 3, retryAt: now}
+	b, err := g.encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	p := &pendingRecord{pending: oidc.Pending{Issuer: "https://op.example", State: "s", Nonce: "n", Created: now}, started: now, binding: "b", data: "d"}
+	if b, err = p.encode(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if g, err := decodeGrant(b); err == nil {
+			b, err := g.encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := decodeGrant(b)
+			if err != nil || !reflect.DeepEqual(g, again) {
+				t.Fatalf("got %v, %v", again, err)
+			}
+		} else if !errors.Is(err, BadRecord) {
+			t.Fatalf("got %v", err)
+		}
+		if p, err := decodePending(b); err == nil {
+			b, err := p.encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := decodePending(b); err != nil || !reflect.DeepEqual(p, again) {
+				t.Fatalf("got %v, %v", again, err)
+			}
+		} else if !errors.Is(err, BadRecord) {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
+
+func TestDecodeKeepsEverything(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000).UTC()
+	g := &grantRecord{issuer: "i", clientID: "c", subject: "s", sid: "sid", started: now, ends: now.Add(time.Hour), data: "d",
+		obtained: now.Add(time.Second), tokens: &oidc.Tokens{AccessToken: "a", TokenType: "Bearer", RefreshToken: "r", Expiry: now, Scopes: []string{"openid"}},
+		holder: "h", holdUntil: now.Add(2 * time.Second), failures: 3, retryAt: now.Add(3 * time.Second)}
+	b, err := g.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeGrant(b)
+	if err != nil || !reflect.DeepEqual(got, g) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	for n := range b {
+		if _, err := decodeGrant(b[:n]); !errors.Is(err, BadRecord) {
+			t.Fatalf("%d of %d bytes: got %v", n, len(b), err)
+		}
+	}
+	if _, err := decodeGrant(append(b, 0)); !errors.Is(err, BadRecord) {
+		t.Fatalf("one byte more: got %v", err)
+	}
+}
+
+func TestTagsHideAndTellApart(t *testing.T) {
+	one, two := testRing(t, 1), testRing(t, 2)
+	seen := make(map[string]bool)
+	for _, tag := range []string{
+		one[0].tagOf("sub", "https://a", "x"), one[0].tagOf("sid", "https://a", "x"), one[0].tagOf("sub", "https://", "ax"),
+		one[0].tagOf("sub", "https://a", "y"), two[0].tagOf("sub", "https://a", "x"),
+	} {
+		if seen[tag] {
+			t.Errorf("%s is there twice", tag)
+		}
+		seen[tag] = true
+	}
+	if len(seen) != 5 || one[0].tagOf("sub", "https://a", "x") != testRing(t, 1)[0].tagOf("sub", "https://a", "x") {
+		t.Error("tags are not stable")
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for n, want := range map[int64]time.Duration{0: time.Second, 1: 2 * time.Second, 5: 32 * time.Second, 6: time.Minute, 1 << 40: time.Minute} {
+		if got := backoff(n); got != want {
+			t.Errorf("after %d failures %v, want %v", n, got, want)
+		}
+	}
+}
