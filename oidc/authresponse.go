@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -130,16 +131,17 @@ func ReadAuthFragment(fragment string) (AuthResponse, error) {
 
 // ReadAuthForm reads the fields of a form that was parsed already.
 func ReadAuthForm(form url.Values) (AuthResponse, error) {
-	n := 0
+	n, own := 0, make(url.Values, len(responseParams))
 	for k, vs := range form {
 		for _, v := range vs {
 			n += len(k) + len(v)
 		}
+		own[k] = slices.Clone(vs)
 	}
 	if n > MaxAuthResponse {
 		return tooLong()
 	}
-	return newAuthResponse(ModeFormPost, form)
+	return newAuthResponse(ModeFormPost, own)
 }
 
 func readParams(mode, raw string) (AuthResponse, error) {
@@ -170,23 +172,22 @@ func tooLong() (AuthResponse, error) {
 		Detail: fmt.Sprintf("it is longer than %d bytes", MaxAuthResponse)}
 }
 
+// newAuthResponse keeps v, and of it what means something here.
 func newAuthResponse(mode string, v url.Values) (AuthResponse, error) {
-	a := AuthResponse{mode: mode, params: make(url.Values)}
-	values := make([]string, 0, len(v)) // of all: one piece of memory
+	for k, vs := range v {
+		if len(vs) == 0 || !slices.Contains(responseParams, k) {
+			delete(v, k)
+		}
+	}
 	for _, k := range responseParams {
-		switch vs := v[k]; len(vs) {
-		case 0:
-		case 1:
-			values = append(values, vs[0])
-			a.params[k] = values[len(values)-1 : len(values) : len(values)]
-		default:
+		if len(v[k]) > 1 {
 			return AuthResponse{}, &ProtocolError{Reason: DuplicateParameter, Step: StepAuthorization, Spec: "RFC 6749 3.1", Detail: k + " occurs more than once"}
 		}
 	}
-	if len(a.params) == 0 {
+	if len(v) == 0 {
 		return AuthResponse{}, &ProtocolError{Reason: NotANavigation, Step: StepAuthorization, Spec: "Core 3.1.2.5", Detail: "there is no parameter of a response"}
 	}
-	return a, nil
+	return AuthResponse{mode: mode, params: v}, nil
 }
 
 // Mode is the way the response came: ModeQuery, ModeFragment or ModeFormPost.

@@ -108,8 +108,10 @@ func (a secretBasic) Authenticate(_ context.Context, r *AuthenticatedRequest) er
 		// something else to an OP that decodes, as it must.
 		id, secret = url.QueryEscape(id), url.QueryEscape(secret)
 	}
-	b := base64.StdEncoding.AppendEncode([]byte("Basic "), []byte(id+":"+secret))
-	r.Header.Set("Authorization", string(b))
+	// Both buffers are on the stack unless somebody's secret is very long.
+	pair := append(append(append(make([]byte, 0, 256), id...), ':'), secret...)
+	field := base64.StdEncoding.AppendEncode(append(make([]byte, 0, 384), "Basic "...), pair)
+	r.Header.Set("Authorization", string(field))
 	return nil
 }
 

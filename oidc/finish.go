@@ -29,7 +29,7 @@ func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (*Tokens
 	if err != nil {
 		return nil, err
 	}
-	t := &Tokens{SessionState: a.params.Get("session_state")}
+	t := Tokens{SessionState: a.params.Get("session_state")}
 	var front *IDToken
 	if rt.idToken {
 		x := c.expectation(p)
@@ -49,9 +49,9 @@ func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (*Tokens
 		}
 	}
 	if !rt.code {
-		return t, nil
+		return &t, nil
 	}
-	return c.exchangeCode(ctx, p, a, rt, t, front)
+	return c.exchangeCode(ctx, p, a, front)
 }
 
 // checkResponse makes the checks that need nothing from the OP.
@@ -186,13 +186,14 @@ func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) err
 
 // exchangeCode is the access token request (Core section 3.1.3.1, RFC 7636
 // section 4.5) and what the response owes.
-func (c *Client) exchangeCode(ctx context.Context, p Pending, a AuthResponse, rt responseType, t *Tokens, front *IDToken) (*Tokens, error) {
+func (c *Client) exchangeCode(ctx context.Context, p Pending, a AuthResponse, front *IDToken) (*Tokens, error) {
 	code := a.params.Get("code")
+	values := [...]string{"authorization_code", code, p.RedirectURI, p.Verifier} // one piece of memory
 	res, err := c.post(ctx, StepToken, c.p.md().TokenEndpoint, url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"redirect_uri":  {p.RedirectURI},
-		"code_verifier": {p.Verifier},
+		"grant_type":    values[0:1:1],
+		"code":          values[1:2:2],
+		"redirect_uri":  values[2:3:3],
+		"code_verifier": values[3:4:4],
 	}, "application/json")
 	if err != nil {
 		return nil, err
@@ -206,7 +207,7 @@ func (c *Client) exchangeCode(ctx context.Context, p Pending, a AuthResponse, rt
 		return nil, err
 	}
 	back := c.tokens(w, res.Body, p.Scopes)
-	back.SessionState = t.SessionState
+	back.SessionState = a.params.Get("session_state")
 	if w.SessionState != "" {
 		back.SessionState = w.SessionState
 	}
