@@ -97,8 +97,10 @@ func maskHeader(h http.Header) http.Header {
 	out := h.Clone()
 	for _, k := range []string{"Authorization", "Proxy-Authorization"} {
 		for i, v := range out[k] {
-			scheme, _, _ := strings.Cut(v, " ")
-			out[k][i] = scheme + " " + masked
+			out[k][i] = masked
+			if scheme, _, ok := strings.Cut(v, " "); ok {
+				out[k][i] = scheme + " " + masked
+			}
 		}
 	}
 	for _, k := range []string{"Cookie", "Set-Cookie", "Dpop"} {
