@@ -20,8 +20,10 @@ func Example() {
 	defer op.Close()
 	ctx := context.Background()
 
+	issuer, options := op.Issuer, exampleOptions(op)
+	// region: party
 	party, err := rp.New(rp.Config{
-		Directory: rp.Configured(op.Issuer, exampleOptions(op), config),
+		Directory: rp.Configured(issuer, options, config),
 		Store:     new(memstore.Store),
 	})
 	if err != nil {
@@ -29,7 +31,7 @@ func Example() {
 	}
 	defer party.Close()
 
-	req, err := party.Start(ctx, op.Issuer, oidc.AuthParams{Scopes: []string{"email"}})
+	req, err := party.Start(ctx, issuer, oidc.AuthParams{Scopes: []string{"email"}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -45,13 +47,15 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("logged in at the OP:", grant.Issuer() == op.Issuer)
+	fmt.Println("logged in at the OP:", grant.Issuer() == issuer)
 
 	info, err := party.UserInfo(ctx, session["state"])
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(info.Email)
+	// endregion
+
 	// Output:
 	// logged in at the OP: true
 	// alice@example.com
