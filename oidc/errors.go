@@ -123,6 +123,9 @@ const (
 	UnknownKey Reason = "no key fits"
 	// KeysUnavailable: the OP's keys could not be fetched or read.
 	KeysUnavailable Reason = "keys unavailable"
+	// BadKeySet: the OP publishes a key that must be secret; it is not used. Only
+	// a Trace sees it.
+	BadKeySet Reason = "key set holds a secret"
 	// BadSignature: the signature is not the OP's.
 	BadSignature Reason = "signature invalid"
 	// BadEncryption: not decryptable, or not encrypted as agreed.

@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -170,5 +171,24 @@ func TestClientKeysLogIn(t *testing.T) {
 				t.Errorf("authenticated by %s", m)
 			}
 		})
+	}
+}
+
+// TestPrivateKeyPublishedIsTold: the key is not used, and somebody is told.
+func TestPrivateKeyPublishedIsTold(t *testing.T) {
+	op := oidctest.New(t)
+	op.TamperJWKS(func(m map[string]any) {
+		m["keys"] = append(m["keys"].([]any), map[string]any{"kty": "oct", "kid": "shared", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"})
+	})
+	r := setup(t, op)
+	var told []oidc.Check
+	r.opts.Trace.Check = func(_ context.Context, c oidc.Check) {
+		if c.Reason == oidc.BadKeySet {
+			told = append(told, c)
+		}
+	}
+	r.mustLogin()
+	if len(told) != 1 || told[0].Passed || !strings.Contains(told[0].Detail, "shared") {
+		t.Errorf("got %v, want one failed check that names the key", told)
 	}
 }

@@ -329,7 +329,19 @@ func (e *env) remoteKeys(uri string) keySource {
 			}
 			return jose.Fetched{Body: res.Body, CacheControl: res.Header.Get("Cache-Control")}, nil
 		},
+		Observe: e.alarm,
 	})
+}
+
+// alarm tells the trace of keys that no OP should publish: whoever reads the set
+// can sign with them (hostile catalogue cases 51 and 52). They are not used.
+func (e *env) alarm(ev jose.RemoteEvent) {
+	k := e.checker(context.Background(), StepKeys)
+	for _, s := range ev.Skipped {
+		if s.Why == jose.PrivateKey || s.Why == jose.SymmetricKey {
+			_ = k.tell(false, BadKeySet, "RFC 7517 9.3", "the key set holds public keys alone", "the key "+quote(s.ID)+" is not used: "+string(s.Why))
+		}
+	}
 }
 
 type staticKeys struct{ set *jose.KeySet }
