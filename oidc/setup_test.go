@@ -454,3 +454,11 @@ func hs256(t *testing.T, j jwt, secret string) string {
 	mac.Write([]byte(input))
 	return input + "." + b64(mac.Sum(nil))
 }
+
+// hs256With is the HMAC of a text.
+func hs256With(t *testing.T, input, secret string) string {
+	t.Helper()
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(input))
+	return b64(mac.Sum(nil))
+}
