@@ -11,6 +11,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"time"
@@ -213,4 +214,19 @@ func post(u *url.URL, fields url.Values, origin string) (*http.Request, error) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Origin", origin)
 	return r, nil
+}
+
+// chrome is the program chrome of the scripts: a real browser without a window.
+// What the last page holds goes to $BROWSER_LOG.
+func chrome() int {
+	cmd := exec.Command("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir="+os.Getenv("CHROME_DIR"),
+		"--virtual-time-budget=2000", "--dump-dom", os.Args[1])
+	out, err := cmd.Output()
+	if err != nil {
+		out = fmt.Appendf(out, "error: %v\n", err)
+	}
+	if err := os.WriteFile(os.Getenv("BROWSER_LOG"), out, 0o600); err != nil {
+		return 1
+	}
+	return 0
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -22,6 +24,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"rely":    func() { os.Exit(run()) },
 		"browser": func() { os.Exit(browse()) },
+		"chrome":  func() { os.Exit(chrome()) },
 	})
 }
 
@@ -33,6 +36,16 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Condition: func(cond string) (bool, error) {
+			if cond != "chromium" {
+				return false, fmt.Errorf("unknown condition %s", cond)
+			}
+			_, err := exec.LookPath("chromium")
+			if err != nil && os.Getenv("RELY_REQUIRE") == "all" {
+				return false, fmt.Errorf("RELY_REQUIRE is all: %w", err)
+			}
+			return err == nil, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"op":      startOP,
 			"fault":   breakOP,
@@ -44,9 +57,11 @@ func TestScripts(t *testing.T) {
 			"secrets": noSecrets,
 
 			"forget":    forget,
+			"arrives":   arrives,
 			"lifetime":  lifetime,
 			"slow":      slow,
 			"parallel":  parallel,
+			"paste":     paste,
 			"interrupt": interrupt,
 		},
 		Setup: func(e *testscript.Env) error {
@@ -54,6 +69,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("RELY_KEYCHAIN", "off")
 			e.Setenv("RELY_BROWSER", "browser")
 			e.Setenv("BROWSER_LOG", filepath.Join(e.WorkDir, "browser.log"))
+			e.Setenv("CHROME_DIR", filepath.Join(e.WorkDir, "chrome"))
 			e.Setenv("TERM", "xterm")
 			e.Values[opKey{}] = new(*oidctest.OP)
 			return nil
@@ -223,6 +239,21 @@ func noSecrets(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
+// arrives is the command arrives FILE TEXT: within a while the file holds the text.
+// It waits for a program that goes on after the command that started it.
+func arrives(ts *testscript.TestScript, _ bool, args []string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 500 {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(b), args[1]) {
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("%s does not hold %q", args[0], args[1])
+}
+
 // forget is the command forget: the OP forgets every client.
 func forget(ts *testscript.TestScript, _ bool, _ []string) {
 	op := theOP(ts)
@@ -312,6 +343,35 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("exit code %d (%v), want 130: %s", code, err, text)
 	}
 	_, err = ts.Stderr().Write(text)
+	ts.Check(err)
+}
+
+// paste is the command paste COMMAND...: the user opens the address that the
+// command shows on another machine, and pastes the one that they end up at.
+func paste(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command(program(ts, args[0]), args[1:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), environ(ts)
+	cmd.Stdout = ts.Stdout()
+	in, err := cmd.StdinPipe()
+	ts.Check(err)
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	text := ""
+	for s := bufio.NewScanner(stderr); s.Scan(); {
+		text += s.Text() + "\n"
+		if !strings.HasPrefix(s.Text(), "http") {
+			continue
+		}
+		cb, err := theOP(ts).Browser().Login(context.Background(), s.Text())
+		ts.Check(err)
+		_, err = fmt.Fprintln(in, cb.URL)
+		ts.Check(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		ts.Fatalf("%v: %s", err, text)
+	}
+	_, err = ts.Stderr().Write([]byte(text))
 	ts.Check(err)
 }
 

@@ -116,13 +116,16 @@ func (a *app) help(cmd *cobra.Command) {
 		commands("Commands", (*cobra.Command).IsAvailableCommand)
 	}
 	commands("Topics", (*cobra.Command).IsAdditionalHelpTopicCommand)
-	if flags := cmd.LocalFlags(); flags.HasAvailableFlags() {
+	if flags := cmd.LocalFlags(); flags.HasAvailableFlags() && !cmd.IsAdditionalHelpTopicCommand() {
 		title := "Flags"
 		if !cmd.HasParent() {
 			title = "Flags of every command"
 		}
 		p.Heading(title)
 		a.helpFlags(p, flags)
+	}
+	if !cmd.HasParent() {
+		p.Printf("\n%s\n", p.Faint("More on a command: rely COMMAND --help"))
 	}
 	if cmd.Runnable() && cmd.HasAvailableInheritedFlags() {
 		p.Printf("\n%s\n", p.Faint("Flags of every command: rely --help"))
@@ -133,7 +136,7 @@ func (a *app) help(cmd *cobra.Command) {
 func (a *app) helpFlags(p *tty.Printer, flags *pflag.FlagSet) {
 	var rows []tty.Field
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Hidden {
+		if f.Hidden || f.Name == "help" {
 			return
 		}
 		value, usage := pflag.UnquoteUsage(f)

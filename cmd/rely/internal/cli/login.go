@@ -458,12 +458,12 @@ func (a *app) showAddress(request *oidc.AuthRequest, listener *loopback.Listener
 			a.err.Paragraph("With a browser on this machine that is not needed.", 0)
 		}
 	}
-	pasted, restore = a.readLine("Address (not shown): ")
+	lines, back := a.readLine("Address (not shown): ")
 	if !tty.IsTerminal(a.Stdin) {
-		return pasted, restore
+		return lines, back
 	}
-	return pasted, func() {
-		restore()
+	return lines, func() {
+		back()
 		a.err.Printf("\n")
 	}
 }

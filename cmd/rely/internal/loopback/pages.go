@@ -98,7 +98,9 @@ const policyNothing = "default-src 'none'; base-uri 'none'; frame-ancestors 'non
 func secure(w http.ResponseWriter, policy string) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "no-referrer")
+	if h.Get("Referrer-Policy") == "" {
+		h.Set("Referrer-Policy", "no-referrer")
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -110,6 +112,9 @@ func writePage(w http.ResponseWriter, status int, p page) {
 
 func writeFragmentPage(w http.ResponseWriter, action string) {
 	p := page{Title: "One moment", Text: "The answer of the provider is being handed to the terminal."}
+	// With no-referrer a browser would send the form with Origin null; to our
+	// own origin it may tell where it comes from. The fragment is never in it.
+	w.Header().Set("Referrer-Policy", "same-origin")
 	write(w, http.StatusOK, pageData{page: p, Fragment: action, Script: fragmentScript}, " form-action 'self'")
 }
 

@@ -107,8 +107,10 @@ func TestSealedRecordIsBoundToItsNameAndPublicHalf(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func() (string, []byte){
-		"renamed":        func() (string, []byte) { return "other", b },
-		"another issuer": func() (string, []byte) { return "work", bytes.Replace(b, []byte("op.example"), []byte("ev.example"), 1) },
+		"renamed": func() (string, []byte) { return "other", b },
+		"another issuer": func() (string, []byte) {
+			return "work", bytes.Replace(b, []byte("op.example"), []byte("ev.example"), 1)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			profile, content := change()
