@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"syscall"
@@ -95,7 +97,9 @@ func (p plan) once(c contender, n int) (figures, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu, start := processorTime(), time.Now()
-	err := p.spread(c, n)
+	var err error
+	// In a profile each is found by its name: go tool pprof -tagfocus rely.
+	pprof.Do(background, pprof.Labels("contender", c.name), func(context.Context) { err = p.spread(c, n) })
 	wall, used := time.Since(start), processorTime()-cpu
 	runtime.ReadMemStats(&after)
 	units := float64(n)
