@@ -433,6 +433,15 @@ func (a *app) await(ctx context.Context, request *oidc.AuthRequest, listener *lo
 			if in.err != nil {
 				return none, nil, in.err
 			}
+			if strings.TrimSpace(in.text) == "" {
+				// Enter alone is no answer; ask again where somebody is there.
+				restore()
+				pasted, restore = nil, func() {}
+				if tty.IsTerminal(a.Stdin) {
+					pasted, restore = a.readLine(addressPrompt)
+				}
+				continue
+			}
 			response, err := oidc.ReadAuthURL(strings.TrimSpace(in.text))
 			if err != nil {
 				return none, nil, usage(nil, wrapf(err, "what was pasted is no address that a login ends at"))
@@ -443,6 +452,8 @@ func (a *app) await(ctx context.Context, request *oidc.AuthRequest, listener *lo
 		}
 	}
 }
+
+const addressPrompt = "Address (not shown): "
 
 // showAddress tells where to log in, and begins to read what the user pastes. An
 // address that nobody but the user sees may hold the state of the login.
@@ -458,7 +469,7 @@ func (a *app) showAddress(request *oidc.AuthRequest, listener *loopback.Listener
 			a.err.Paragraph("With a browser on this machine that is not needed.", 0)
 		}
 	}
-	lines, back := a.readLine("Address (not shown): ")
+	lines, back := a.readLine(addressPrompt)
 	if !tty.IsTerminal(a.Stdin) {
 		return lines, back
 	}
