@@ -108,7 +108,7 @@ func (e *Error) Temporary() bool {
 	case StoreUnavailable, TooManyIssuers:
 		return true
 	case RefreshFailed:
-		return temporary(e.Err)
+		return e.Err == nil || temporary(e.Err)
 	}
 	return false
 }

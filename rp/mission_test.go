@@ -391,6 +391,26 @@ func TestLoginData(t *testing.T) {
 	want(t, err, rp.BadConfig)
 }
 
+// TestPeek: where to go on is known when the OP says no, and nothing is used up.
+func TestPeek(t *testing.T) {
+	r := setup(t)
+	r.login.Data = []byte("/deep/link")
+	state, a := r.begin()
+	_, err := r.rp.Peek(t.Context(), a, here("another browser"))
+	want(t, err, rp.WrongBrowser)
+	for range 2 {
+		l, err := r.rp.Peek(t.Context(), a, here(state))
+		if err != nil || l.Issuer != r.op.Issuer || string(l.Data) != "/deep/link" {
+			t.Fatalf("got %v, %v", l, err)
+		}
+	}
+	if _, err := r.rp.Finish(t.Context(), a, here(state)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.rp.Peek(t.Context(), a, here(state))
+	want(t, err, rp.UnknownState)
+}
+
 // TestStateHasRandomness: the key of everything is not to be guessed.
 func TestStateHasRandomness(t *testing.T) {
 	r := setup(t)

@@ -158,3 +158,36 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyForEachPlace: no two records share an AES key.
+func TestKeyForEachPlace(t *testing.T) {
+	r := testRing(t, 1)
+	a, err := r[0].aead("grant:a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := r[0].aead("grant:b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Open(nil, nil, a.Seal(nil, nil, []byte("plain"), nil), nil); err == nil {
+		t.Error("one key for two places")
+	}
+}
+
+func TestDynamicMemoryIsBounded(t *testing.T) {
+	d := &Dynamic{RedirectBase: "https://rp.example/cb", MaxIssuers: 3}
+	if err := d.setUp(); err != nil {
+		t.Fatal(err)
+	}
+	first := d.entry("https://0.example")
+	for i := range 100 {
+		d.entry("https://" + string(rune('a'+i%26)) + ".example")
+		if d.entry("https://0.example") != first {
+			t.Fatal("the one used last was forgotten")
+		}
+	}
+	if len(d.entries) != 3 || d.used.Len() != 3 {
+		t.Errorf("%d and %d issuers in memory", len(d.entries), d.used.Len())
+	}
+}

@@ -148,8 +148,8 @@ func (r *RP) renew(ctx context.Context, place string, have *held, force bool) (*
 			continue
 		}
 		if now.Before(g.retryAt) {
-			return h.unless(force, now, &Error{Reason: RefreshFailed, Detail: fmt.Sprintf("%d attempts failed, the next is due later", g.failures),
-				RetryAfter: g.retryAt.Sub(now), Err: &oidc.TransportError{Step: oidc.StepRefresh, Detail: "the OP is given time to recover", Err: errWaiting}})
+			return h.unless(force, now, &Error{Reason: RefreshFailed, RetryAfter: g.retryAt.Sub(now),
+				Detail: fmt.Sprintf("it failed %d times in a row; the next attempt is due in %v", g.failures, g.retryAt.Sub(now).Round(time.Millisecond))})
 		}
 		c, err := r.client(ctx, g.issuer)
 		if err != nil {
@@ -172,8 +172,6 @@ func (r *RP) renew(ctx context.Context, place string, have *held, force bool) (*
 		}
 	}
 }
-
-var errWaiting = errors.New("waiting")
 
 // unless returns what there is if that will do, or the error beside it.
 func (h *held) unless(force bool, now time.Time, err error) (*held, error) {

@@ -282,24 +282,8 @@ type Arrival struct {
 // Finish: an *oidc.OPError if the OP said no, an *oidc.ProtocolError if the
 // answer is not to be believed. After any of them there is no grant.
 func (r *RP) Finish(ctx context.Context, a oidc.AuthResponse, at Arrival) (*Grant, error) {
-	state, err := a.PendingKey()
+	place, rec, p, err := r.find(ctx, a, at)
 	if err != nil {
-		return nil, err
-	}
-	place := placeOf(pendingClass, state)
-	rec, err := r.shelf.load(ctx, place)
-	if err != nil {
-		return nil, unknownState(err)
-	}
-	plain, err := r.ring.open(place, rec.Value)
-	if err != nil {
-		return nil, err
-	}
-	p, err := decodePending(plain)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.checkArrival(p, state, at); err != nil {
 		return nil, err
 	}
 	c, err := r.client(ctx, p.pending.Issuer)
@@ -320,6 +304,37 @@ func (r *RP) Finish(ctx context.Context, a oidc.AuthResponse, at Arrival) (*Gran
 		return nil, err
 	}
 	return r.keep(ctx, c, p, tokens)
+}
+
+// Peek finds the login that a response belongs to and leaves it as it is: its
+// issuer and Data, for an application that must know where to go on also when the
+// OP says no. The errors are those of Finish before anything is taken.
+func (r *RP) Peek(ctx context.Context, a oidc.AuthResponse, at Arrival) (Login, error) {
+	_, _, p, err := r.find(ctx, a, at)
+	if err != nil {
+		return Login{}, err
+	}
+	return Login{Issuer: p.pending.Issuer, Data: []byte(p.data)}, nil
+}
+
+// find reads the pending login of a response, and checks who brings it and where.
+func (r *RP) find(ctx context.Context, a oidc.AuthResponse, at Arrival) (place string, rec store.Record, p *pendingRecord, err error) {
+	state, err := a.PendingKey()
+	if err != nil {
+		return "", rec, nil, err
+	}
+	place = placeOf(pendingClass, state)
+	if rec, err = r.shelf.load(ctx, place); err != nil {
+		return "", rec, nil, unknownState(err)
+	}
+	plain, err := r.ring.open(place, rec.Value)
+	if err != nil {
+		return "", rec, nil, err
+	}
+	if p, err = decodePending(plain); err != nil {
+		return "", rec, nil, err
+	}
+	return place, rec, p, r.checkArrival(p, state, at)
 }
 
 func unknownState(err error) error {
