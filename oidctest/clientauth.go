@@ -200,16 +200,9 @@ func (x *exchange) verifyWithClient(c *registered, jws *jose.JSONWebSignature, s
 		}
 		return payload, nil
 	}
-	raw := []byte(c.JWKS)
-	if c.JWKSURI != "" {
-		var err error
-		if raw, err = x.op.fetch(x.r.Context(), c.JWKSURI); err != nil {
-			return nil, fmt.Errorf("jwks_uri: %w", err)
-		}
-	}
-	var set jose.JSONWebKeySet
-	if err := json.Unmarshal(raw, &set); err != nil {
-		return nil, fmt.Errorf("the key set of the client cannot be read: %w", err)
+	set, err := x.clientKeys(c)
+	if err != nil {
+		return nil, err
 	}
 	kid := jws.Signatures[0].Header.KeyID
 	for _, k := range set.Keys {

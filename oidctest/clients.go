@@ -66,6 +66,16 @@ type Client struct {
 	// this algorithm. Empty means JSON.
 	UserInfoSignedResponseAlg string `json:"userinfo_signed_response_alg,omitempty"`
 
+	// IDTokenEncryptedResponseAlg has ID Tokens encrypted for the client after
+	// they were signed; empty means not. The enc defaults to A128CBC-HS256.
+	IDTokenEncryptedResponseAlg string `json:"id_token_encrypted_response_alg,omitempty"`
+	IDTokenEncryptedResponseEnc string `json:"id_token_encrypted_response_enc,omitempty"`
+
+	// UserInfoEncryptedResponseAlg has UserInfo responses encrypted, whether
+	// they are signed or not; empty means not.
+	UserInfoEncryptedResponseAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
+	UserInfoEncryptedResponseEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
+
 	// SubjectType is public or pairwise; empty means public.
 	SubjectType         string `json:"subject_type,omitempty"`
 	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
@@ -157,9 +167,13 @@ func (c *registered) displayName() string {
 }
 
 // needsSecret reports whether the client has a use for a secret: to
-// authenticate, or as the key of HS* (Core 10.1).
+// authenticate, as the key of HS* (Core 10.1) or of an encryption (Core 10.2).
 func (c Client) needsSecret() bool {
 	symmetric := func(alg string) bool { return len(alg) > 2 && alg[:2] == "HS" }
+	shared := func(alg string) bool { return alg != "" && secretKeySize(alg, defaultEnc) > 0 }
+	if shared(c.IDTokenEncryptedResponseAlg) || shared(c.UserInfoEncryptedResponseAlg) {
+		return true // Core 10.2
+	}
 	switch c.TokenEndpointAuthMethod {
 	case "none", "private_key_jwt":
 		return symmetric(c.IDTokenSignedResponseAlg) || symmetric(c.UserInfoSignedResponseAlg)

@@ -43,6 +43,11 @@ func (op *OP) metadata() map[string]any {
 		"id_token_signing_alg_values_supported": list(op.idTokenAlgs()...),
 		"userinfo_signing_alg_values_supported": list(SigningAlgs()...),
 
+		"id_token_encryption_alg_values_supported": list(EncryptionAlgs()...),
+		"id_token_encryption_enc_values_supported": list(EncryptionEncs()...),
+		"userinfo_encryption_alg_values_supported": list(EncryptionAlgs()...),
+		"userinfo_encryption_enc_values_supported": list(EncryptionEncs()...),
+
 		"token_endpoint_auth_methods_supported":                 list(authMethods()...),
 		"token_endpoint_auth_signing_alg_values_supported":      list(assertionAlgs()...),
 		"revocation_endpoint_auth_methods_supported":            list(authMethods()...),

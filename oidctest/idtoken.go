@@ -74,7 +74,10 @@ func (x *exchange) seal(d *draft) (string, error) {
 			s = b.sealed(x, d, s)
 		}
 	}
-	return s, nil
+	if d.userInfo {
+		return x.encrypted(s, x.client.UserInfoEncryptedResponseAlg, x.client.UserInfoEncryptedResponseEnc)
+	}
+	return x.encrypted(s, x.client.IDTokenEncryptedResponseAlg, x.client.IDTokenEncryptedResponseEnc)
 }
 
 // input is what the signature is made over.

@@ -276,6 +276,9 @@ func (x *exchange) checkClient(c Client, m map[string]any) *registrationError {
 			return badMetadata("a client without a secret cannot verify HS*")
 		}
 	}
+	if rerr := checkEncryption(c); rerr != nil {
+		return rerr
+	}
 	if c.DefaultMaxAge != nil && (*c.DefaultMaxAge < 0 || *c.DefaultMaxAge > maxSeconds) {
 		return badMetadata("default_max_age is out of range")
 	}
@@ -382,6 +385,8 @@ func metadataKinds() map[string]metadataKind {
 		"contacts": kindStrings, "client_name": kindString, "logo_uri": kindURI, "client_uri": kindURI, "policy_uri": kindURI, "tos_uri": kindURI,
 		"jwks_uri": kindURI, "jwks": kindObject, "sector_identifier_uri": kindHTTPS, "subject_type": kindString,
 		"id_token_signed_response_alg": kindString, "userinfo_signed_response_alg": kindString,
+		"id_token_encrypted_response_alg": kindString, "id_token_encrypted_response_enc": kindString,
+		"userinfo_encrypted_response_alg": kindString, "userinfo_encrypted_response_enc": kindString,
 		"token_endpoint_auth_method": kindString, "token_endpoint_auth_signing_alg": kindString,
 		"default_max_age": kindNumber, "require_auth_time": kindBool, "default_acr_values": kindStrings,
 		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "post_logout_redirect_uris": kindURIs,

@@ -11,6 +11,7 @@ type tampering struct {
 
 	idToken      func(header, claims map[string]any)
 	authResponse func(url.Values)
+	encryption   func(*Encryption)
 }
 
 // TamperMetadata edits the discovery document before it is sent; nil stops
@@ -52,6 +53,14 @@ func (op *OP) TamperIDToken(edit func(header, claims map[string]any)) {
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	op.tamper.idToken = edit
+}
+
+// TamperEncryption edits how an ID Token or UserInfo response is encrypted, for a
+// client that registered for it.
+func (op *OP) TamperEncryption(edit func(*Encryption)) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	op.tamper.encryption = edit
 }
 
 // TamperTokenResponse edits the responses of the token endpoint, errors

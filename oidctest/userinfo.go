@@ -1,6 +1,7 @@
 package oidctest
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -38,8 +39,11 @@ func (x *exchange) userInfo() *reply {
 	x.grant = t.grant
 
 	alg := x.client.UserInfoSignedResponseAlg
-	if alg == "" {
+	switch {
+	case alg == "" && x.client.UserInfoEncryptedResponseAlg == "":
 		return jsonReply(http.StatusOK, claims).private()
+	case alg == "":
+		return x.encryptedUserInfo(claims)
 	}
 	// Core 5.3.2: a signed response has iss and aud.
 	claims["iss"], claims["aud"] = op.Issuer, x.client.ID
@@ -50,6 +54,19 @@ func (x *exchange) userInfo() *reply {
 		d.userInfo = true
 		var s string
 		if s, err = x.seal(d); err == nil {
+			return (&reply{status: http.StatusOK, header: http.Header{"Content-Type": {"application/jwt"}}, body: []byte(s)}).private()
+		}
+	}
+	return oauthError(http.StatusInternalServerError, "server_error", err.Error())
+}
+
+// encryptedUserInfo is a response that is encrypted and not signed (Core 5.3.2).
+func (x *exchange) encryptedUserInfo(claims map[string]any) *reply {
+	x.editDocument(claims)
+	text, err := json.Marshal(claims)
+	if err == nil {
+		var s string
+		if s, err = x.encrypted(string(text), x.client.UserInfoEncryptedResponseAlg, x.client.UserInfoEncryptedResponseEnc); err == nil {
 			return (&reply{status: http.StatusOK, header: http.Header{"Content-Type": {"application/jwt"}}, body: []byte(s)}).private()
 		}
 	}
