@@ -462,3 +462,8 @@ func hs256With(t *testing.T, input, secret string) string {
 	mac.Write([]byte(input))
 	return b64(mac.Sum(nil))
 }
+
+// nowAt stops the OP's clock.
+func nowAt(now time.Time) func(*oidctest.Config) {
+	return func(c *oidctest.Config) { c.Now = func() time.Time { return now } }
+}
