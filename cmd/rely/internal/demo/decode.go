@@ -297,10 +297,12 @@ func inWords(d time.Duration) string {
 		d    time.Duration
 		name string
 	}{{365 * 24 * time.Hour, "year"}, {24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
-		if n := int64(d / u.d); n > 1 || n == 1 && d < 2*u.d {
-			if n == 1 {
-				return "1 " + u.name
-			}
+		// Times are cut to the second: what is a little short of 10 minutes is 10.
+		switch n := int64((d + u.d/60) / u.d); n {
+		case 0:
+		case 1:
+			return "1 " + u.name
+		default:
 			return strconv.FormatInt(n, 10) + " " + u.name + "s"
 		}
 	}

@@ -50,9 +50,10 @@ func readCallback(cb *oidctest.Callback) answer {
 	return a
 }
 
-// identifierAt is the address of a person at the OP of this program.
+// identifierAt is the address of a person at the OP of this program. An
+// identifier is ASCII (RFC 3986 section 2).
 func identifierAt(provider *oidctest.OP, username string) string {
-	return username + "@" + provider.Host
+	return url.PathEscape(username) + "@" + provider.Host
 }
 
 // claim is one line of what the OP said of the person.

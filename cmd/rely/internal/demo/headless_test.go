@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"rely.example/oidctest"
@@ -21,7 +22,11 @@ func TestEveryFault(t *testing.T) {
 			for _, f := range g.Faults {
 				t.Run(string(f.Fault), func(t *testing.T) {
 					c := choice{Identifier: identifierAt(to.dev, "alice"), ResponseType: f.ResponseType, Fault: &f}
-					l, err := runHeadless(t.Context(), to, c, nil)
+					at := *to
+					if strings.Contains(string(f.Fault), "slow") {
+						at.options.Timeout = 500 * time.Millisecond
+					}
+					l, err := runHeadless(t.Context(), &at, c, nil)
 					if err != nil {
 						t.Fatal(err)
 					}

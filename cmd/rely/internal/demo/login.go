@@ -228,10 +228,14 @@ func (l *login) hint() string {
 	switch {
 	case i < 1 || strings.Contains(id, "/"):
 		return ""
-	case l.to.dev != nil:
-		return id[:i]
+	case l.to.dev == nil:
+		return id
 	}
-	return id
+	name, err := url.PathUnescape(id[:i])
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // scopes leaves out what the OP says it does not know, and offline_access where

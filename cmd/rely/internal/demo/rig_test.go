@@ -36,7 +36,7 @@ func devTarget(t *testing.T, manual bool) *target {
 		}
 	})
 	options := devOptions()
-	options.Timeout = time.Second
+	options.Timeout = time.Minute
 	return &target{dev: provider, redirectURI: "http://" + testHost + callbackPath, options: options, now: time.Now}
 }
 

@@ -143,31 +143,34 @@ const apply = {
   },
 };
 
-// ---- The browser's turn: it goes to the OP by itself, unless asked to stay.
+// ---- The browser's turn: it goes to the OP by itself, unless somebody reads a
+// message, uses the keyboard to look around, or asked for less motion.
 
 let leaving = 0;
 
 function turn(url) {
   const box = document.getElementById("turn");
   const link = document.getElementById("go");
-  if (!box || !link) return;
+  if (!box || !link || still || document.body.classList.contains("reading")) return;
   const stay = document.createElement("button");
   stay.type = "button";
   stay.id = "stay";
   stay.textContent = "Stay and look";
   stay.addEventListener("click", () => {
-    clearTimeout(leaving);
-    box.classList.remove("counting");
-    stay.remove();
+    remain();
     link.focus();
   });
+  link.addEventListener("click", remain); // it goes now, and once
   box.querySelector(".buttons").append(stay);
-  if (document.body.classList.contains("reading")) {
-    stay.remove();
-    return;
-  }
   box.classList.add("counting");
   leaving = setTimeout(() => location.assign(url), pace.turn);
+}
+
+function remain() {
+  clearTimeout(leaving);
+  leaving = 0;
+  document.getElementById("turn")?.classList.remove("counting");
+  document.getElementById("stay")?.remove();
 }
 
 // ---- Forms: the same forms, read along line by line.
@@ -238,11 +241,12 @@ async function reveal(form) {
 document.addEventListener("toggle", (ev) => {
   if (ev.target.open && ev.target.closest(".message")) {
     document.body.classList.add("reading");
-    if (leaving) document.getElementById("stay")?.click();
+    remain();
   }
 }, true);
 
 document.addEventListener("keydown", (ev) => {
+  if (ev.key === "Tab" || ev.key === "Escape") remain();
   if (ev.key !== "Escape") return;
   const open = document.activeElement?.closest?.("details[open]");
   if (open) {
