@@ -1,0 +1,129 @@
+package login
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"rely.example/oidc"
+)
+
+// What is sealed into cookies, by purpose: the one never opens as the other
+// (hostile catalogue case 279).
+const (
+	cookiePurpose = "session cookie"
+	loginPurpose  = "login cookie"
+)
+
+// sealCookie makes the value of a session cookie, or refuses one that browsers
+// would drop (hostile catalogue case 282).
+func (m *Manager) sealCookie(d *sessionData) (string, error) {
+	plain, err := json.Marshal(d)
+	if err != nil {
+		return "", &Error{Reason: BadRecord, Detail: "the session cannot be written", Err: err}
+	}
+	sealed, err := m.ring.seal(cookiePurpose, m.session, plain)
+	if err != nil {
+		return "", err
+	}
+	value := base64.RawURLEncoding.EncodeToString(sealed)
+	if n := len(m.session) + len(value); n > maxCookie {
+		return "", &Error{Reason: TooLarge, Detail: fmt.Sprintf("the cookie has %d bytes, at most %d; use a store", n, maxCookie)}
+	}
+	return value, nil
+}
+
+// openCookie reads a session cookie. One that does not open is no session: the
+// browser sends what it likes, and a login replaces it.
+func (m *Manager) openCookie(value string, s *Session) error {
+	if len(value) > maxCookie {
+		return errNoSession
+	}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return errNoSession
+	}
+	plain, err := m.ring.open(cookiePurpose, m.session, sealed)
+	if err != nil {
+		return errNoSession
+	}
+	d := new(sessionData)
+	if err := json.Unmarshal(plain, d); err != nil || d.Issuer == "" || d.Subject == "" || !m.now().Before(m.ends(d)) {
+		return errNoSession
+	}
+	*s = d.session(m, "")
+	return nil
+}
+
+// refreshCookie writes the cookie anew when it is an eighth of the idle time old.
+func (m *Manager) refreshCookie(w http.ResponseWriter, s *Session) {
+	now := m.now()
+	if !m.c.Storeless || now.Sub(milli(s.d.Seen)) <= m.c.Idle/8 {
+		return
+	}
+	d := *s.d
+	d.Seen = now.UnixMilli()
+	if value, err := m.sealCookie(&d); err == nil {
+		m.setCookie(w, m.session, value, m.cookieAge(&d), http.SameSiteLaxMode)
+	}
+}
+
+// cookieAge is the Max-Age of the session cookie; zero: with the browser.
+func (m *Manager) cookieAge(d *sessionData) time.Duration {
+	if !m.c.Cookie.Persistent {
+		return 0
+	}
+	return milli(d.Ends).Sub(m.now())
+}
+
+// pendingCookie is a login under way that no store keeps.
+type pendingCookie struct {
+	Pending []byte
+	Return  string
+	Purpose purpose
+}
+
+func (m *Manager) sealPending(name string, p *oidc.Pending, returnTo string, why purpose) (string, error) {
+	exported, err := p.Export()
+	if err != nil {
+		return "", err
+	}
+	plain, err := json.Marshal(pendingCookie{exported, returnTo, why})
+	if err != nil {
+		return "", &Error{Reason: BadRecord, Detail: "the login cannot be written", Err: err}
+	}
+	sealed, err := m.ring.seal(loginPurpose, name, plain)
+	if err != nil {
+		return "", err
+	}
+	value := base64.RawURLEncoding.EncodeToString(sealed)
+	if n := len(name) + len(value); n > maxCookie {
+		return "", &Error{Reason: TooLarge, Detail: fmt.Sprintf("the login's cookie has %d bytes, at most %d; use a store", n, maxCookie)}
+	}
+	return value, nil
+}
+
+func (m *Manager) openPending(name, value string) (oidc.Pending, string, error) {
+	refuse := func() (oidc.Pending, string, error) {
+		return oidc.Pending{}, "", &Error{Reason: BadRecord, Detail: "the cookie of the login does not open"}
+	}
+	if len(value) > maxCookie {
+		return refuse()
+	}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return refuse()
+	}
+	plain, err := m.ring.open(loginPurpose, name, sealed)
+	if err != nil {
+		return refuse()
+	}
+	var c pendingCookie
+	if err := json.Unmarshal(plain, &c); err != nil {
+		return refuse()
+	}
+	p, err := oidc.ImportPending(c.Pending)
+	return p, c.Return, err
+}
