@@ -46,7 +46,17 @@ type settings struct {
 	listFaults   bool
 }
 
-// Command is "rely demo".
+// UsageError says that the command line is wrong, or a file that it names.
+type UsageError struct{ Err error }
+
+// Error is the text of Err.
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Command is "rely demo". Its errors are *UsageError, those of package oidc, and
+// what the system says of ports and files.
 func Command() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
@@ -96,7 +106,7 @@ that is printed, and name it by --client-id and --client-secret-file.`,
 
 func (s *settings) run(cmd *cobra.Command) error {
 	if err := s.check(); err != nil {
-		return err
+		return &UsageError{err}
 	}
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	if ctx == nil {
@@ -168,7 +178,7 @@ func (s *settings) runHeadless(ctx context.Context, out io.Writer) (err error) {
 	if s.fault != "" {
 		f, ok := faultByName(s.fault)
 		if !ok {
-			return fmt.Errorf("--break %s: the OP of the demonstration has no such fault; see rely demo --list-faults", printable(s.fault))
+			return &UsageError{fmt.Errorf("--break %s: the OP of the demonstration has no such fault; see rely demo --list-faults", printable(s.fault))}
 		}
 		c.Fault = &f
 		if f.ResponseType != "" && s.responseType == "code" {
@@ -209,7 +219,9 @@ func (l *login) verdictError() error {
 	switch {
 	case l.outcome == nil:
 		return errors.New("the login did not end")
-	case l.outcome.Verdict == refused, l.outcome.Verdict == missed:
+	case l.outcome.Verdict == refused:
+		return l.failure
+	case l.outcome.Verdict == missed:
 		return errors.New(l.outcome.sentence())
 	}
 	return nil
@@ -280,14 +292,14 @@ func (s *settings) runPage(ctx context.Context, out, errOut io.Writer) (err erro
 		defer func() { err = errors.Join(err, provider.Close(), served.close()) }()
 		to.dev, to.options = provider, devOptions()
 	} else if err := s.aim(to); err != nil {
-		return err
+		return &UsageError{err}
 	}
 	var app *server
 	served, err := serve(ctx, s.port, "127.0.0.1", func(host string) (_ http.Handler, err error) {
 		to.redirectURI = "http://" + host + callbackPath
 		if s.clientID != "" {
 			if to.static, err = s.registration(to.redirectURI); err != nil {
-				return nil, err
+				return nil, &UsageError{err}
 			}
 		}
 		app, err = newServer(to, host)

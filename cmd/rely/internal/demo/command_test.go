@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -78,6 +79,9 @@ func TestCommandBadFlags(t *testing.T) {
 			out, err := runCommand(t, c.args...)
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.ContainsAny(err.Error(), "\n\x1b") {
 				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+			if use := new(UsageError); !errors.As(err, &use) {
+				t.Errorf("%T is no UsageError", err)
 			}
 			if out != "" {
 				t.Errorf("something was written: %s", out)

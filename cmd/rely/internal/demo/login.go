@@ -81,6 +81,7 @@ type login struct {
 	tokens  *oidc.Tokens // nil before the login and after the logout
 	user    *oidc.UserInfo
 	outcome *outcome // nil while nothing is decided
+	failure error    // that outcome tells of; nil if nothing failed
 }
 
 // Scopes that the demonstration asks for, so that there is something to see.

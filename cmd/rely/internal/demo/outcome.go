@@ -80,7 +80,7 @@ func (l *login) succeed(at stepID) {
 			o.Facts = []string{"Nothing of the fault reached the relying party's checks."}
 		}
 	}
-	l.outcome = o
+	l.outcome, l.failure = o, nil
 }
 
 // fail decides that the login ends here, closes the step, and returns err.
@@ -134,7 +134,7 @@ func (l *login) fail(err error) error {
 	o.Step = l.current()
 	o.Facts = l.consequences(o.Step)
 	l.rec.end(failed, "")
-	l.outcome = o
+	l.outcome, l.failure = o, err
 	return err
 }
 

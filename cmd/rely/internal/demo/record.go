@@ -76,6 +76,8 @@ const (
 	done    state = "done"
 	failed  state = "failed"
 	skipped state = "skipped"
+	// unreached is a step that would have come after the one that failed.
+	unreached state = "unreached"
 )
 
 // said is the state in words.
@@ -87,6 +89,8 @@ func (s state) said() string {
 		return "in progress"
 	case failed:
 		return "stopped here"
+	case unreached:
+		return "never reached"
 	}
 	return string(s)
 }
@@ -151,13 +155,22 @@ func (r *record) begin(s step) {
 	r.tell(change{Section: sec.head()})
 }
 
-// end closes the current step.
+// end closes the current step. After one that failed the others are not reached.
 func (r *record) end(s state, note string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if sec := r.section(r.current); sec != nil {
 		sec.State, sec.Note = s, note
 		r.tell(change{Section: sec.head()})
+	}
+	if s != failed {
+		return
+	}
+	for i := range r.sections {
+		if sec := &r.sections[i]; sec.State == waiting {
+			sec.State = unreached
+			r.tell(change{Section: sec.head()})
+		}
 	}
 }
 

@@ -92,7 +92,7 @@ func TestCaught(t *testing.T) {
 		t.Fatalf("status %d", res.StatusCode)
 	}
 	_, page = v.get("/")
-	wantIn(t, page, "Caught: metadata is of another issuer", "Never sent: registration, authentication request, token request, UserInfo request.")
+	wantIn(t, page, "Caught: metadata is of another issuer", "Never sent: registration, authentication request, token request, UserInfo request.", "never reached")
 	if broken := v.s.to.dev.Broken(); len(broken) != 0 {
 		t.Errorf("the OP still breaks %v", broken)
 	}
