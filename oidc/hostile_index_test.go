@@ -17,11 +17,10 @@ import (
 // and what is left of the case there. One of them that gets a test here or there
 // leaves this list.
 var above = map[int]string{
-	9:   "login: third-party-initiated login",
-	10:  "login: target_link_uri",
-	11:  "login: parameters of a third-party-initiated login",
-	12:  "login: a malformed third-party-initiated login",
-	225: "login: the tenants of an issuer template",
+	9:  "login: third-party-initiated login",
+	10: "login: target_link_uri",
+	11: "login: parameters of a third-party-initiated login",
+	12: "login: a malformed third-party-initiated login",
 }
 
 // covered are the cases of the catalogue that this package answers for.
@@ -123,5 +122,24 @@ func eachTestFile(t *testing.T, f func(path, text string)) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestEveryReasonHasATest: a reason that no test provokes may never be given.
+func TestEveryReasonHasATest(t *testing.T) {
+	source, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	eachTestFile(t, func(path, text string) {
+		if filepath.Base(filepath.Dir(path)) == "oidc" {
+			tests.WriteString(text)
+		}
+	})
+	for _, m := range regexp.MustCompile(`(?m)^\t(\w+) +Reason = "`).FindAllStringSubmatch(string(source), -1) {
+		if !regexp.MustCompile(`oidc\.` + m[1] + `\b`).MatchString(tests.String()) {
+			t.Errorf("no test expects %s", m[1])
+		}
 	}
 }
