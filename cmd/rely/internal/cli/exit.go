@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rely.example/cmd/rely/internal/demo"
 	"rely.example/cmd/rely/internal/tty"
 	"rely.example/cmd/rely/internal/vault"
 	"rely.example/oidc"
@@ -78,6 +79,7 @@ func exitCode(ctx context.Context, err error) int {
 	}
 	var (
 		use      *usageError
+		demoUse  *demo.UsageError
 		login    errLogin
 		input    *oidc.InputError
 		op       *oidc.OPError
@@ -86,7 +88,7 @@ func exitCode(ctx context.Context, err error) int {
 		lacks    *oidc.UnsupportedError
 	)
 	switch {
-	case errors.As(err, &use):
+	case errors.As(err, &use), errors.As(err, &demoUse):
 		return ExitUsage
 	case errors.As(err, &login), errors.Is(err, vault.ErrNotFound):
 		return ExitLogin

@@ -469,14 +469,7 @@ func (a *app) showAddress(request *oidc.AuthRequest, listener *loopback.Listener
 			a.err.Paragraph("With a browser on this machine that is not needed.", 0)
 		}
 	}
-	lines, back := a.readLine(addressPrompt)
-	if !tty.IsTerminal(a.Stdin) {
-		return lines, back
-	}
-	return lines, func() {
-		back()
-		a.err.Printf("\n")
-	}
+	return a.readLine(addressPrompt)
 }
 
 // keepLogin saves the profile with its new tokens and makes it the current one.

@@ -87,5 +87,8 @@ func (a *app) readLine(prompt string) (lines <-chan line, restore func()) {
 		b, err := read()
 		ch <- line{string(b), err}
 	}()
-	return ch, restore
+	return ch, func() {
+		restore()
+		a.err.Printf("\n")
+	}
 }

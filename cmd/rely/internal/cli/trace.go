@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"rely.example/cmd/rely/internal/tty"
 	"rely.example/oidc"
@@ -33,7 +36,7 @@ type tracing struct {
 func (t *tracing) exchange(_ context.Context, e oidc.Exchange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.p.Printf("%s %s %s\n", t.p.Link("-->"), t.p.Bold(e.Step), tty.Clean(e.Method+" "+e.URL))
+	t.p.Printf("\n%s %s %s\n", t.p.Link("-->"), t.p.Bold(e.Step), tty.Clean(e.Method+" "+e.URL))
 	t.header(e.RequestHeader)
 	t.body(e.RequestBody)
 	if e.Err != nil {
@@ -46,23 +49,48 @@ func (t *tracing) exchange(_ context.Context, e oidc.Exchange) {
 }
 
 func (t *tracing) header(h http.Header) {
+	var fields []tty.Field
 	for _, k := range slices.Sorted(maps.Keys(h)) {
-		for _, v := range h[k] {
-			t.p.Printf("    %s %s\n", t.p.Faint(tty.Clean(k)+":"), tty.Clean(v))
-		}
+		fields = append(fields, tty.Field{Label: tty.Clean(k) + ":", Value: tty.Clean(strings.Join(h[k], ", "))})
 	}
+	t.p.Fields(fields...)
 }
 
+// body shows the members of a JSON object and the parameters of a form one by
+// one, and anything else as it is.
 func (t *tracing) body(b string) {
 	if b == "" {
+		return
+	}
+	t.p.Println()
+	var members map[string]json.RawMessage
+	if json.Unmarshal([]byte(b), &members) == nil && members != nil {
+		var fields []tty.Field
+		for _, k := range slices.Sorted(maps.Keys(members)) {
+			// The zero time, so that no claim is told relative to now.
+			fields = append(fields, tty.Field{Label: tty.Clean(k), Value: claimText("", members[k], time.Time{})})
+		}
+		t.p.Fields(fields...)
+		return
+	}
+	if form, err := url.ParseQuery(b); err == nil && strings.Contains(b, "=") && !strings.ContainsAny(b, " \n<") {
+		t.params(form)
 		return
 	}
 	if len(b) > maxTraceBody {
 		b = b[:maxTraceBody] + "..."
 	}
 	for l := range strings.Lines(b) {
-		t.p.Printf("    %s\n", tty.Clean(strings.TrimRight(l, "\r\n")))
+		t.p.Paragraph(tty.Clean(strings.TrimRight(l, "\r\n")), 2)
 	}
+}
+
+func (t *tracing) params(v url.Values) {
+	var fields []tty.Field
+	for _, k := range slices.Sorted(maps.Keys(v)) {
+		fields = append(fields, tty.Field{Label: tty.Clean(k), Value: tty.Clean(strings.Join(v[k], " "))})
+	}
+	t.p.Fields(fields...)
 }
 
 func (t *tracing) front(_ context.Context, m oidc.FrontMessage) {
@@ -72,10 +100,8 @@ func (t *tracing) front(_ context.Context, m oidc.FrontMessage) {
 	if m.Response {
 		arrow, what = "<==", "the browser carries a response to "
 	}
-	t.p.Printf("%s %s %s\n", t.p.Link(arrow), t.p.Bold(m.Step), tty.Clean(what+m.Endpoint+" ("+m.Mode+")"))
-	for _, k := range slices.Sorted(maps.Keys(m.Params)) {
-		t.p.Printf("    %s %s\n", t.p.Faint(tty.Clean(k)+":"), tty.Clean(strings.Join(m.Params[k], " ")))
-	}
+	t.p.Printf("\n%s %s %s\n", t.p.Link(arrow), t.p.Bold(m.Step), tty.Clean(what+m.Endpoint+" ("+m.Mode+")"))
+	t.params(m.Params)
 }
 
 func (t *tracing) check(_ context.Context, c oidc.Check) {
