@@ -542,13 +542,6 @@ func (c timeClaim) known() time.Time {
 	return c.at
 }
 
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
 // wantsDetail reports whether somebody sees the checks that pass.
 func (k *checker) wantsDetail() bool {
 	return k.report != nil || k.trace != nil && k.trace.Check != nil
