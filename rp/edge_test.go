@@ -92,7 +92,7 @@ func TestRefusedOldTokenOfARenewedGrant(t *testing.T) {
 	}, nil)
 	slow := make(chan *oidc.Tokens, 1)
 	go func() {
-		tok, err := g.Tokens(context.Background())
+		tok, err := g.Refresh(context.Background())
 		if err != nil {
 			t.Error(err)
 		}

@@ -261,4 +261,9 @@ func TestEndOfGrantLifetime(t *testing.T) {
 	r.op.Advance(6 * time.Minute)
 	_, err := g.Tokens(t.Context())
 	want(t, err, rp.GrantEnded)
+	// By our clock too, if the store's is late.
+	g = r.mustLogin()
+	late := r.newRP(func(c *rp.Config) { c.Now = func() time.Time { return r.op.Now().Add(61 * time.Minute) } })
+	_, err = late.Grant(t.Context(), g.State())
+	want(t, err, rp.GrantEnded)
 }
