@@ -155,6 +155,16 @@ func TestCommandElsewhere(t *testing.T) {
 	if m == nil {
 		t.Fatal("no link to the OP")
 	}
+	// An identifier of another OP's must not carry the client's secret there.
+	stranger := devTarget(t, false).dev
+	elsewhere := page(web.PostForm(home+"login", url.Values{"identifier": {identifierAt(stranger, "alice")}}))
+	if len(stranger.Requests(oidctest.EndpointDiscovery)) != 0 || !strings.Contains(elsewhere, "It ended here") {
+		t.Errorf("the login goes on at another OP:\n%.600s", elsewhere)
+	}
+	text = page(web.PostForm(home+"login", url.Values{"identifier": {identifierAt(other, "alice")}}))
+	if m = continueLink.FindStringSubmatch(text); m == nil {
+		t.Fatal("no link to the OP for its own identifier")
+	}
 	text = page(web.Get(strings.ReplaceAll(m[1], "&amp;", "&")))
 	wantIn(t, text, "Logged in as Alice Liddell")
 	cancel()

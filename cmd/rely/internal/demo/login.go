@@ -126,6 +126,11 @@ func (l *login) find(ctx context.Context) error {
 		if issuer, err = oidc.FindIssuer(ctx, l.choice.Identifier, l.opts); err != nil {
 			return err
 		}
+		if l.to.issuer != "" && issuer != l.to.issuer {
+			// The client was registered there, and its secret goes nowhere else.
+			return &oidc.InputError{Reason: oidc.BadIdentifier, Field: "identifier",
+				Detail: "its people log in at " + issuer + ", and this demonstration at " + l.to.issuer}
+		}
 		l.rec.end(done, "The issuer is "+issuer)
 	default:
 		l.rec.end(skipped, "The issuer was named beforehand: "+issuer)

@@ -27,7 +27,11 @@ async function run() {
   document.body.classList.add("playing");
   while (queue.length > 0) {
     const [ms, show] = queue.shift();
-    show();
+    try {
+      show();
+    } catch (err) {
+      console.warn(err); // the page was changed in another tab: a reload shows all
+    }
     if (!hurry && ms > 0) await sleep(ms);
   }
   playing = false;
