@@ -23,10 +23,12 @@
 //
 // Grant.Tokens refreshes before the access token dies, one refresh at a time
 // across goroutines and processes, and hands out nothing that is not saved. A
-// refresh token that the OP rotates is not lost, whatever fails: the store, the
-// connection, the process. If the OP says that the grant is over, it is over
-// (GrantEnded); a passing failure leaves it as it was. A logout that comes while
-// a refresh is under way wins.
+// rotated refresh token that the store does not take waits in memory until it
+// does. One that never arrived, because the connection or the process broke in
+// that moment, is asked for once more with the old one: an OP with a grace for
+// that answers, at any other the grant ends. If the OP says that the grant is
+// over, it is over (GrantEnded); a passing failure leaves it as it was. A logout
+// that comes while a refresh is under way wins.
 //
 // # Many OPs
 //
