@@ -129,6 +129,23 @@ func TestRedactionSaysWhatItIs(t *testing.T) {
 	}
 }
 
+// TestRedactionBehindAPointer prints structs that keep secrets in fields of their
+// own, where package fmt asks nobody how to print them.
+func TestRedactionBehindAPointer(t *testing.T) {
+	tok := &oidc.Tokens{AccessToken: hidden, RefreshToken: hidden}
+	type session struct {
+		tokens *oidc.Tokens
+		client *oidc.Client
+		config *oidc.ClientConfig
+	}
+	s := session{tok, nil, &oidc.ClientConfig{Secret: hidden}}
+	for _, verb := range []string{"%v", "%+v", "%#v"} {
+		if text := fmt.Sprintf(verb, s); strings.Contains(text, hidden) {
+			t.Errorf("%s shows a secret: %s", verb, text)
+		}
+	}
+}
+
 // TestJSONIsJSON marshals what holds odd text.
 func TestJSONIsJSON(t *testing.T) {
 	odd := "a\x00\"\\\u2028é\xff"

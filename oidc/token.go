@@ -17,6 +17,9 @@ import (
 // Tokens are what a login or a refresh gave. They hold secrets, so that printed,
 // logged or marshalled to JSON they show none; Export and Client.ImportTokens
 // carry them through a store.
+//
+// Package fmt asks no value in an unexported field how it wants to be printed. A
+// struct that keeps Tokens in one, and is printed whole, keeps a *Tokens.
 type Tokens struct {
 	// IDToken is the verified ID Token: of a hybrid flow, the one from the token
 	// endpoint. After a refresh without a new one it is the old one.
