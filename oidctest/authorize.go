@@ -13,6 +13,9 @@ import (
 type session struct {
 	username string
 	authTime time.Time
+	sid      string          // what ID Tokens and logout tokens call it
+	state    string          // what the browser shows the check_session iframe
+	clients  map[string]bool // who had an answer in it; guarded by OP.mu
 }
 
 // authAnswer is an authorization response before it is sent.
@@ -89,6 +92,7 @@ func (x *exchange) decide(r *authRequest) *reply {
 	case slices.Contains(r.prompt, "none") && !consented:
 		return x.answerError(r, r.state, "consent_required", "the person has not consented yet (Core 3.1.2.6)")
 	case fresh && consented:
+		x.session = s
 		return x.grantTo(r, user, s.authTime)
 	case !op.c.ManualLogin:
 		return x.login(r, want)
@@ -156,7 +160,8 @@ func (x *exchange) login(r *authRequest, u User) *reply {
 		x.op.sessions.drop(c.Value)
 	}
 	id := x.op.random(24)
-	x.op.sessions.put(id, &session{username: u.Username, authTime: x.now}, x.now.Add(x.op.c.SessionLifetime))
+	x.session = newSession(id, u.Username, x.now)
+	x.op.sessions.put(id, x.session, x.now.Add(x.op.c.SessionLifetime))
 	x.op.mu.Unlock()
 
 	rep := x.grantTo(r, u, x.now)
@@ -166,6 +171,9 @@ func (x *exchange) login(r *authRequest, u User) *reply {
 		cookie.Secure, cookie.SameSite = true, http.SameSiteNoneMode
 	}
 	rep.header.Add("Set-Cookie", cookie.String())
+	if x.op.c.SessionManagement {
+		rep.header.Add("Set-Cookie", x.stateCookie(x.session.state).String())
+	}
 	return rep
 }
 
@@ -195,6 +203,12 @@ func (x *exchange) grantTo(r *authRequest, u User, authTime time.Time) *reply {
 		acr: acr, claims: r.claims, redirectURI: r.redirectURI, challenge: r.challenge,
 		frontIDToken: r.has("id_token"), onlyIDToken: len(r.responseType) == 1 && r.has("id_token"),
 	}
+	if s := x.session; s != nil {
+		s.clients[r.client.ID] = true
+		if r.client.hearsOfLogouts() {
+			g.sid = s.sid
+		}
+	}
 	params := url.Values{}
 	parts := tokenParts{front: true}
 	if r.has("code") {
@@ -219,6 +233,9 @@ func (x *exchange) grantTo(r *authRequest, u User, authTime time.Time) *reply {
 	}
 	if r.state != "" {
 		params.Set("state", r.state)
+	}
+	if s := x.session; s != nil && op.c.SessionManagement {
+		params.Set("session_state", s.stateFor(r.client.ID, r.redirectURI))
 	}
 	return x.answer(&authAnswer{redirectURI: r.redirectURI, mode: r.mode, params: params, request: r})
 }

@@ -123,7 +123,8 @@ func (b *Browser) LoginForm(ctx context.Context, action string, fields url.Value
 }
 
 // Logout opens the URL of a logout request and returns where the browser is
-// sent: the post-logout redirect URI, or nil if the OP shows its own page.
+// sent: the post-logout redirect URI, or nil if the OP shows its own page. It
+// loads no front-channel logout URI; see [OP.FrontChannelLogoutURL].
 func (b *Browser) Logout(ctx context.Context, endSessionURL string) (*url.URL, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, endSessionURL, nil)
 	if err != nil {
@@ -179,6 +180,13 @@ func (b *Browser) follow(r *http.Request) (*Callback, error) {
 				return nil, fmt.Errorf("oidctest: browser: %w", err)
 			}
 			continue
+		}
+		if m := regexp.MustCompile(`<a id="after-logout" href="([^"]*)"`).FindStringSubmatch(string(body)); m != nil {
+			u, err := url.Parse(html.UnescapeString(m[1]))
+			if err != nil {
+				return nil, fmt.Errorf("oidctest: browser: after the logout: %w", err)
+			}
+			return redirected(u), nil
 		}
 		f, ok := readForm(string(body))
 		if !ok || res.StatusCode != http.StatusOK {

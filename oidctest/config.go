@@ -107,6 +107,10 @@ type Config struct {
 	// (RFC 6749, section 2.3.1).
 	AwkwardCredentials bool
 
+	// SessionManagement serves a check_session_iframe and answers with a
+	// session_state (Session Management 1.0). Zero means neither.
+	SessionManagement bool
+
 	// NoIssParameter leaves the iss parameter (RFC 9207) out of authorization
 	// responses and out of the metadata.
 	NoIssParameter bool
@@ -116,8 +120,8 @@ type Config struct {
 	// must not call Close, which waits for that goroutine.
 	Observe func(Request)
 
-	// Client fetches what clients refer to: jwks_uri and
-	// sector_identifier_uri. Nil means one that follows no redirect and trusts
+	// Client fetches what clients refer to, jwks_uri and sector_identifier_uri,
+	// and posts logout tokens to their backchannel_logout_uri. Nil means one that follows no redirect and trusts
 	// the system's roots. Every fetch ends after 5 seconds.
 	Client *http.Client
 
@@ -224,7 +228,8 @@ const (
 	EndpointClaims        Endpoint = "claims" // of a distributed claim; see UserInfoDistributed
 	EndpointRevocation    Endpoint = "revocation"
 	EndpointEndSession    Endpoint = "end_session"
-	EndpointNone          Endpoint = "none" // a request for a path that the OP does not serve
+	EndpointCheckSession  Endpoint = "check_session" // the page of an iframe; see Config.SessionManagement
+	EndpointNone          Endpoint = "none"          // a request for a path that the OP does not serve
 )
 
 // Endpoints returns every endpoint of the OP, in the order of a login.
@@ -232,6 +237,7 @@ func Endpoints() []Endpoint {
 	return []Endpoint{
 		EndpointWebFinger, EndpointDiscovery, EndpointJWKS, EndpointRegistration, EndpointManagement,
 		EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointRevocation, EndpointEndSession,
+		EndpointCheckSession,
 	}
 }
 

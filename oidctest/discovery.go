@@ -66,6 +66,12 @@ func (op *OP) metadata() map[string]any {
 		"code_challenge_methods_supported": list("S256"), // RFC 8414, section 2
 		"prompt_values_supported":          list("none", "login", "consent", "select_account"),
 	}
+	for _, name := range []string{"frontchannel_logout_supported", "frontchannel_logout_session_supported", "backchannel_logout_supported", "backchannel_logout_session_supported"} {
+		m[name] = true
+	}
+	if op.c.SessionManagement {
+		m["check_session_iframe"] = op.URL(EndpointCheckSession)
+	}
 	if !op.c.NoRegistration {
 		m["registration_endpoint"] = op.URL(EndpointRegistration)
 	}

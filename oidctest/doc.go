@@ -23,7 +23,8 @@
 // Discovery 1.0 with WebFinger (RFC 7033), Dynamic Client Registration 1.0
 // with RFC 7591 and the management of RFC 7592, OAuth 2.0 Multiple Response
 // Types and Form Post Response Mode, PKCE (RFC 7636), RFC 8414, RFC 9207,
-// RFC 7009 and RP-Initiated Logout 1.0.
+// RFC 7009, RP-Initiated, Front-Channel and Back-Channel Logout 1.0, and
+// Session Management 1.0.
 //
 // # Wrong on demand
 //

@@ -24,6 +24,7 @@ type exchange struct {
 	edits    tampering
 
 	client    *registered // once it is known
+	session   *session    // of the person, once it is known
 	grantType string      // at the token endpoint
 	grant     *grant      // of the access token at UserInfo
 }
@@ -108,6 +109,8 @@ func (x *exchange) handle() *reply {
 		return x.revocation()
 	case EndpointEndSession:
 		return x.endSession()
+	case EndpointCheckSession:
+		return x.checkSession()
 	}
 	return page(http.StatusNotFound, "Not found", "This OpenID Provider has nothing at this address.")
 }

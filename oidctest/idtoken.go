@@ -134,6 +134,9 @@ func (x *exchange) idToken(g *grant, p tokenParts) (string, error) {
 		"acr": g.acr,
 		"amr": list("pwd"),
 	}
+	if g.sid != "" {
+		claims["sid"] = g.sid // Back-Channel Logout 1.0, section 2.1
+	}
 	if g.wantsAuthTime {
 		claims["auth_time"] = g.authTime.Unix()
 	}

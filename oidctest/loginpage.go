@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -67,6 +68,8 @@ const pageTemplate = `<!doctype html>
 <div class="row"><button class="main" name="decision" value="allow">Log in and allow</button><button name="decision" value="deny">Refuse</button></div>
 {{else}}<p><button class="main">Continue</button></p>
 {{end}}</form>
+{{end}}{{range .Frames}}<iframe hidden title="logout" src="{{.}}"></iframe>
+{{end}}{{with .After}}<p><a id="after-logout" href="{{.}}">Continue</a></p>
 {{end}}<footer>{{.Footer}}</footer>
 </main>
 {{with .Script}}<script>{{.}}</script>
@@ -79,6 +82,8 @@ type pageData struct {
 	Style               template.CSS
 	Script              template.JS
 	Form                *pageForm
+	Frames              []string // front-channel logout URIs
+	After               string   // where to go when they are loaded; empty: nowhere
 }
 
 type pageForm struct {
@@ -117,6 +122,9 @@ func render(status int, d pageData) *reply {
 	policy := "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src '" + hashSource(style) + "'"
 	if d.Script != "" {
 		policy += "; script-src '" + hashSource(string(d.Script)) + "'"
+	}
+	if len(d.Frames) > 0 {
+		policy += "; frame-src " + strings.Join(originsOf(d.Frames), " ")
 	}
 	return (&reply{status: status, body: b.Bytes(), header: http.Header{
 		"Content-Type":            {"text/html; charset=utf-8"},
@@ -233,6 +241,7 @@ func (x *exchange) loginForm() *reply {
 	op.consents.put(consentKey(r, u), true, x.now.Add(op.c.SessionLifetime))
 	op.mu.Unlock()
 	// Consent alone does not authenticate anew.
+	x.session = s
 	onlyConsent := s != nil && current.Username == u.Username && slices.Equal(r.prompt, []string{"consent"}) && r.maxAge == nil
 	if onlyConsent && x.mayBe(r, u) {
 		return x.grantTo(r, u, s.authTime)

@@ -1,6 +1,7 @@
 package oidctest
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -37,10 +38,20 @@ func (x *exchange) endSession() *reply {
 	op := x.op
 	op.mu.Lock()
 	c, known := op.clients[id]
+	var heard []*registered // who must hear of the logout
+	current, user := x.currentSession()
+	if current != nil {
+		for _, c := range op.clients {
+			if current.clients[c.ID] && c.hearsOfLogouts() {
+				heard = append(heard, c)
+			}
+		}
+	}
 	if cookie, err := x.r.Cookie(sessionCookie); err == nil {
 		op.sessions.drop(cookie.Value)
 	}
 	op.mu.Unlock()
+	frames := x.tell(heard, current, user)
 
 	to := p.Get("post_logout_redirect_uri")
 	var rep *reply
@@ -56,12 +67,24 @@ func (x *exchange) endSession() *reply {
 		if state := p.Get("state"); state != "" {
 			params.Set("state", state)
 		}
-		rep = redirect(withQuery(to, params))
+		to = withQuery(to, params)
+		rep = redirect(to)
+		if len(frames) > 0 {
+			rep = render(http.StatusOK, pageData{Title: "Logging out", Text: "The applications are told.", Frames: frames, After: to, Script: template.JS(framesScript)})
+		}
+	}
+	if to == "" && len(frames) > 0 {
+		rep = render(http.StatusOK, pageData{Title: "You are logged out", Text: "The applications are told. You can close this page.", Frames: frames})
 	}
 	gone := &http.Cookie{Name: sessionCookie, Path: op.c.Path + "/", HttpOnly: true, MaxAge: -1, SameSite: http.SameSiteLaxMode}
 	if op.site.scheme == "https" {
 		gone.Secure, gone.SameSite = true, http.SameSiteNoneMode
 	}
 	rep.header.Add("Set-Cookie", gone.String())
+	if op.c.SessionManagement {
+		state := x.stateCookie("")
+		state.MaxAge = -1
+		rep.header.Add("Set-Cookie", state.String())
+	}
 	return rep
 }

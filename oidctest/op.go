@@ -226,6 +226,7 @@ func endpointPaths() map[Endpoint]string {
 		EndpointClaims:        "/claims",
 		EndpointRevocation:    "/revoke",
 		EndpointEndSession:    "/logout",
+		EndpointCheckSession:  "/check_session",
 	}
 }
 

@@ -23,6 +23,7 @@ type grant struct {
 	redirectURI   string
 	challenge     string // of PKCE; empty if the request had none
 	frontIDToken  bool   // the authorization response had an ID Token
+	sid           string // of the login at the OP; empty if the client hears of no logout
 	onlyIDToken   bool   // response_type id_token: there will be no access token
 	revoked       bool   // guarded by OP.mu
 }
