@@ -457,7 +457,7 @@ const addressPrompt = "Address (not shown): "
 
 // showAddress tells where to log in, and begins to read what the user pastes. An
 // address that nobody but the user sees may hold the state of the login.
-func (a *app) showAddress(request *oidc.AuthRequest, listener *loopback.Listener) (pasted <-chan line, restore func()) {
+func (a *app) showAddress(request *oidc.AuthRequest, listener *loopback.Listener) (<-chan line, func()) {
 	shown := request.URL()
 	if request.Post() {
 		shown = listener.StartURL()

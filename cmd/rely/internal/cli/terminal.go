@@ -66,8 +66,8 @@ type line struct {
 
 // readLine reads one line in the background, while something else is awaited
 // too. Reading cannot be interrupted, so the goroutine stays until a line comes
-// or the process ends; restore puts the terminal back before that.
-func (a *app) readLine(prompt string) (lines <-chan line, restore func()) {
+// or the process ends; the function puts the terminal back before that.
+func (a *app) readLine(prompt string) (<-chan line, func()) {
 	ch := make(chan line, 1)
 	if !tty.IsTerminal(a.Stdin) {
 		go func() {
