@@ -81,6 +81,8 @@ type idClaims struct {
 	// events is the claim as it was written; "" if it is absent. Its presence
 	// alone makes a token a security event.
 	events string
+	// texts is the memory of audience and amr.
+	texts []string
 }
 
 type (
@@ -128,9 +130,9 @@ func readClaims(payload string) (w idClaims, err error) {
 		case "s_hash":
 			return w.sHash.read(name, value)
 		case "aud":
-			return w.audience.read(name, value)
+			return w.list(&w.audience, name, value)
 		case "amr":
-			return w.amr.read(name, value)
+			return w.list(&w.amr, name, value)
 		case "exp":
 			return w.expiry.read(name, value)
 		case "iat":
@@ -159,17 +161,18 @@ func (c *textClaim) read(name, value string) error {
 	return nil
 }
 
-// read accepts one string or a list of strings (RFC 7519 section 4.1.3).
-func (c *listClaim) read(name, value string) error {
-	c.there = true
-	if s, ok := strictjson.Text(value); ok {
-		c.values = []string{s}
-		return nil
+// list reads one string or a list of strings (RFC 7519 section 4.1.3).
+func (w *idClaims) list(c *listClaim, name, value string) error {
+	if w.texts == nil {
+		w.texts = make([]string, 0, 4)
 	}
-	var ok bool
-	if c.values, ok = strictjson.List(value); !ok {
+	start := len(w.texts)
+	if s, ok := strictjson.Text(value); ok {
+		w.texts = append(w.texts, s)
+	} else if w.texts, ok = strictjson.AppendList(w.texts, value); !ok {
 		return wrongType(name, "string or list of strings")
 	}
+	c.values, c.there = w.texts[start:len(w.texts):len(w.texts)], true
 	return nil
 }
 
@@ -252,19 +255,19 @@ func (c *Client) checkClaims(k *checker, w *idClaims, alg string, x expectation)
 
 // openIDToken decrypts, if that was agreed, and verifies the signature (Core
 // section 3.1.3.7 (1, 6, 7, 8)).
-func (c *Client) openIDToken(ctx context.Context, k *checker, raw string, tokenEndpoint bool) (*jose.Verified, error) {
+func (c *Client) openIDToken(ctx context.Context, k *checker, raw string, tokenEndpoint bool) (jose.Verified, error) {
 	m := &c.c.Metadata
 	raw, err := c.decryptIfAgreed(k, raw, m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc)
 	if err != nil {
-		return nil, err
+		return jose.Verified{}, err
 	}
 	if c.idTokenAlgs[0] == "none" {
 		if err := k.that(tokenEndpoint, BadAlgorithm, "Core 3.1.3.7 (6)", "an unsigned token came from the token endpoint", "", ""); err != nil {
-			return nil, err
+			return jose.Verified{}, err
 		}
 		v, err := jose.ReadUnsigned(raw)
 		if err != nil {
-			return nil, k.failed(signatureRefused(err), "the token is unsigned, as agreed")
+			return jose.Verified{}, k.failed(signatureRefused(err), "the token is unsigned, as agreed")
 		}
 		return v, nil
 	}
@@ -274,7 +277,7 @@ func (c *Client) openIDToken(ctx context.Context, k *checker, raw string, tokenE
 // verifySignature verifies under one of algs: with the client secret for an HMAC
 // (Core section 10.1), otherwise with the OP's keys. Which of the two is decided
 // by what was agreed, never by the token.
-func (c *Client) verifySignature(ctx context.Context, k *checker, raw string, algs []string) (v *jose.Verified, err error) {
+func (c *Client) verifySignature(ctx context.Context, k *checker, raw string, algs []string) (v jose.Verified, err error) {
 	if jose.Symmetric(algs[0]) {
 		v, err = c.hmac.Verify(raw, algs)
 	} else {
@@ -285,7 +288,7 @@ func (c *Client) verifySignature(ctx context.Context, k *checker, raw string, al
 		if pe.Reason == BadAlgorithm {
 			pe.Detail += "; the algorithm agreed is in ClientConfig.Metadata"
 		}
-		return nil, k.failed(pe, "the signature is the OP's, by "+strings.Join(algs, " or "))
+		return jose.Verified{}, k.failed(pe, "the signature is the OP's, by "+strings.Join(algs, " or "))
 	}
 	return v, k.that(true, BadSignature, "Core 3.1.3.7 (6, 7)", "the signature is the OP's, by the algorithm agreed", strings.Join(algs, " or "), v.Header.Alg)
 }

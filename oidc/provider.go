@@ -36,7 +36,7 @@ type providerState struct {
 
 // keySource verifies a signature with the OP's keys.
 type keySource interface {
-	Verify(ctx context.Context, token string, algs []string) (*jose.Verified, error)
+	Verify(ctx context.Context, token string, algs []string) (jose.Verified, error)
 	Close()
 }
 
@@ -346,7 +346,7 @@ func (e *env) alarm(ev jose.RemoteEvent) {
 
 type staticKeys struct{ set *jose.KeySet }
 
-func (s staticKeys) Verify(_ context.Context, token string, algs []string) (*jose.Verified, error) {
+func (s staticKeys) Verify(_ context.Context, token string, algs []string) (jose.Verified, error) {
 	return s.set.Verify(token, algs)
 }
 
@@ -356,6 +356,6 @@ type noKeys struct{}
 
 func (noKeys) Close() {}
 
-func (noKeys) Verify(context.Context, string, []string) (*jose.Verified, error) {
-	return nil, &ProtocolError{Reason: KeysUnavailable, Step: StepKeys, Spec: "Discovery 3", Detail: "the metadata has neither jwks_uri nor a key set"}
+func (noKeys) Verify(context.Context, string, []string) (jose.Verified, error) {
+	return jose.Verified{}, &ProtocolError{Reason: KeysUnavailable, Step: StepKeys, Spec: "Discovery 3", Detail: "the metadata has neither jwks_uri nor a key set"}
 }

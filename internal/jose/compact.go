@@ -181,24 +181,24 @@ func PeekHeader(token string) (Header, error) {
 // where something else vouches for the token, such as the TLS connection to the
 // token endpoint, and only if they were told to (OpenID Connect Core 1.0 section
 // 3.1.3.7, point 6).
-func ReadUnsigned(token string) (*Verified, error) {
+func ReadUnsigned(token string) (Verified, error) {
 	c, err := cutCompact(token)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	h, err := parseSignedHeader(c.header)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	if h.Alg != "none" {
-		return nil, refuse(AlgNotAllowed, "expected none, got "+quote(h.Alg))
+		return Verified{}, refuse(AlgNotAllowed, "expected none, got "+quote(h.Alg))
 	}
 	if c.signature != "" {
-		return nil, refuse(BadSignature, "alg none with a signature")
+		return Verified{}, refuse(BadSignature, "alg none with a signature")
 	}
 	payload, err := decodeSegment(nil, c.payload, "payload")
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
-	return &Verified{Header: h, Payload: string(payload)}, nil
+	return Verified{Header: h, Payload: string(payload)}, nil
 }

@@ -17,9 +17,9 @@ import (
 )
 
 // isRefusal fails the test unless err is one of ours and nothing came with it.
-func isRefusal(t *testing.T, v *Verified, err error) {
+func isRefusal(t *testing.T, v Verified, err error) {
 	t.Helper()
-	if _, ok := errors.AsType[*Error](err); !ok || v != nil {
+	if _, ok := errors.AsType[*Error](err); !ok || v != (Verified{}) {
 		t.Fatalf("got %+v with %v", v, err)
 	}
 }

@@ -32,10 +32,10 @@ func NewHMACKey(secret []byte) (*HMACKey, error) {
 }
 
 // VerifyHMAC is [HMACKey.Verify] for a secret that is used once.
-func VerifyHMAC(token string, secret []byte, algs []string) (*Verified, error) {
+func VerifyHMAC(token string, secret []byte, algs []string) (Verified, error) {
 	k, err := NewHMACKey(secret)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	return k.Verify(token, algs)
 }
@@ -44,41 +44,41 @@ func VerifyHMAC(token string, secret []byte, algs []string) (*Verified, error) {
 // only then returns its payload. The token's kid is not looked at: the caller
 // chose the secret. Algorithms other than HMAC are never accepted, even if algs
 // names them.
-func (k *HMACKey) Verify(token string, algs []string) (*Verified, error) {
+func (k *HMACKey) Verify(token string, algs []string) (Verified, error) {
 	if k == nil || len(k.secret) < MinSecret {
-		return nil, refuse(WeakSecret, "no secret") // the zero value, which NewHMACKey never returns
+		return Verified{}, refuse(WeakSecret, "no secret") // the zero value, which NewHMACKey never returns
 	}
 	c, err := cutCompact(token)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	chosen := k.headers.find(c.header)
 	known := chosen != nil
 	if known {
 		if !slices.Contains(algs, chosen.header.Alg) {
-			return nil, notAllowed(chosen.header.Alg, algs)
+			return Verified{}, notAllowed(chosen.header.Alg, algs)
 		}
 	} else if chosen, err = chooseHMAC(c.header, algs); err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 
 	m := k.borrow(chosen.alg)
 	defer k.giveBack(chosen.alg, m)
 	if m.payload, err = decodeSegment(m.payload[:0], c.payload, "payload"); err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	var signatureBuf [maxSignature]byte
 	signature, err := decodeSignature(&signatureBuf, c.signature)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	if !m.verify(c.input, signature) {
-		return nil, refuse(BadSignature, "under "+chosen.header.Alg)
+		return Verified{}, refuse(BadSignature, "under "+chosen.header.Alg)
 	}
 	if !known {
 		k.headers.add(chosen)
 	}
-	return &Verified{Header: chosen.header, Payload: string(m.payload)}, nil
+	return Verified{Header: chosen.header, Payload: string(m.payload)}, nil
 }
 
 func chooseHMAC(encoded string, algs []string) (*choice, *Error) {

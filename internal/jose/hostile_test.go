@@ -119,7 +119,7 @@ func TestHostileKeys(t *testing.T) {
 			set := parseSet(t, c.key, good)
 			v, err := set.Verify(token, []string{c.alg})
 			refused(t, err, c.want)
-			if v != nil {
+			if v != (Verified{}) {
 				t.Fatal("something unverified was returned")
 			}
 			if skipped := set.Skipped(); c.why == "" && len(skipped) != 0 {
@@ -316,7 +316,7 @@ func TestHostile(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			v, err := set.Verify(c.token, c.algs)
 			refused(t, err, c.want)
-			if v != nil {
+			if v != (Verified{}) {
 				t.Fatal("something unverified was returned")
 			}
 			if len(err.Error()) > 512 {

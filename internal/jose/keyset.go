@@ -79,18 +79,18 @@ func (s *KeySet) Skipped() []SkippedKey {
 // token's alg; more than [MaxCandidates] of them are refused untried. If no key
 // carries the kid, keys that carry none at all are tried. HMAC algorithms and
 // "none" are never accepted, even if algs names them.
-func (s *KeySet) Verify(token string, algs []string) (*Verified, error) {
+func (s *KeySet) Verify(token string, algs []string) (Verified, error) {
 	v, err := s.verify(token, algs)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	return v, nil
 }
 
-func (s *KeySet) verify(token string, algs []string) (*Verified, *Error) {
+func (s *KeySet) verify(token string, algs []string) (Verified, *Error) {
 	c, err := cutCompact(token)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	if s == nil {
 		s = &KeySet{}
@@ -100,20 +100,20 @@ func (s *KeySet) verify(token string, algs []string) (*Verified, *Error) {
 	if known {
 		// The same header made the same choice before; only the pin may differ.
 		if !slices.Contains(algs, choice.header.Alg) {
-			return nil, notAllowed(choice.header.Alg, algs)
+			return Verified{}, notAllowed(choice.header.Alg, algs)
 		}
 	} else if choice, err = s.choose(c.header, algs); err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 
 	w := s.borrow()
 	defer s.giveBack(w)
 	if w.payload, err = decodeSegment(w.payload[:0], c.payload, "payload"); err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	signature, err := decodeSignature(&w.signature, c.signature)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	w.input = append(w.input[:0], c.input...)
 	for _, k := range choice.keys {
@@ -121,10 +121,10 @@ func (s *KeySet) verify(token string, algs []string) (*Verified, *Error) {
 			if !known {
 				s.headers.add(choice)
 			}
-			return &Verified{Header: choice.header, Payload: string(w.payload)}, nil
+			return Verified{Header: choice.header, Payload: string(w.payload)}, nil
 		}
 	}
-	return nil, choice.rejected()
+	return Verified{}, choice.rejected()
 }
 
 func (s *KeySet) borrow() *workspace {

@@ -188,14 +188,14 @@ func (r *Remote) ready(ctx context.Context) *Error {
 // looks once for a newer set, subject to the cool-down. ctx bounds how long the
 // caller waits, not the fetch, which others may share; when it ends the error is
 // a [KeysUnavailable] that wraps ctx.Err().
-func (r *Remote) Verify(ctx context.Context, token string, algs []string) (*Verified, error) {
+func (r *Remote) Verify(ctx context.Context, token string, algs []string) (Verified, error) {
 	if err := r.ready(ctx); err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	begun := r.started.Load()
 	s, err := r.usable(ctx)
 	if err != nil {
-		return nil, err
+		return Verified{}, err
 	}
 	v, refused := s.set.verify(token, algs)
 	// Twice, because the first fetch may have begun before the keys changed.
@@ -209,10 +209,10 @@ func (r *Remote) Verify(ctx context.Context, token string, algs []string) (*Veri
 		}
 		newer, err := r.newer(ctx, s)
 		if err != nil && ctx.Err() != nil {
-			return nil, err // whether the token is good nobody knows
+			return Verified{}, err // whether the token is good nobody knows
 		}
 		if err != nil {
-			return nil, &Error{Reason: refused.Reason, Detail: refused.Detail + "; looking for newer keys", Err: err}
+			return Verified{}, &Error{Reason: refused.Reason, Detail: refused.Detail + "; looking for newer keys", Err: err}
 		}
 		if newer == nil {
 			break // cooling down
@@ -223,7 +223,7 @@ func (r *Remote) Verify(ctx context.Context, token string, algs []string) (*Veri
 		}
 	}
 	if refused != nil {
-		return nil, refused
+		return Verified{}, refused
 	}
 	return v, nil
 }

@@ -107,7 +107,7 @@ func rejects(t *testing.T, r *Remote, token string, want Reason) {
 	t.Helper()
 	v, err := r.Verify(t.Context(), token, []string{"RS256"})
 	refused(t, err, want)
-	if v != nil {
+	if v != (Verified{}) {
 		t.Fatal("something unverified was returned")
 	}
 }

@@ -23,7 +23,7 @@ func refused(t *testing.T, err error, want Reason) {
 }
 
 // verifies fails the test unless set accepts token under algs.
-func verifies(t *testing.T, set *KeySet, token string, algs ...string) *Verified {
+func verifies(t *testing.T, set *KeySet, token string, algs ...string) Verified {
 	t.Helper()
 	v, err := set.Verify(token, algs)
 	if err != nil {
@@ -44,10 +44,10 @@ func TestVerifyEveryAlgorithm(t *testing.T) {
 				token = issue(t, alg, "k", privateFor(alg), claims, map[string]any{"typ": "JWT"})
 			}
 			shared := must(NewHMACKey(secret))
-			verify := func(algs ...string) (*Verified, error) { return shared.Verify(token, algs) }
+			verify := func(algs ...string) (Verified, error) { return shared.Verify(token, algs) }
 			if !Symmetric(alg) {
 				set := parseSet(t, publicKey(privateFor(alg), "k"))
-				verify = func(algs ...string) (*Verified, error) { return set.Verify(token, algs) }
+				verify = func(algs ...string) (Verified, error) { return set.Verify(token, algs) }
 			}
 			for range 2 { // parsed, and from the header cache
 				v, err := verify("other", alg)
@@ -77,7 +77,7 @@ func TestVerifyEveryAlgorithm(t *testing.T) {
 				token = strings.Join(parts, ".")
 				v, err := verify(alg)
 				refused(t, err, BadSignature)
-				if v != nil {
+				if v != (Verified{}) {
 					t.Fatal("something unverified was returned")
 				}
 			}
@@ -297,7 +297,7 @@ func TestReadUnsigned(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			v, err := ReadUnsigned(c.token)
 			refused(t, err, c.want)
-			if v != nil {
+			if v != (Verified{}) {
 				t.Fatal("something was returned")
 			}
 		})

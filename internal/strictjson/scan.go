@@ -280,24 +280,33 @@ func Text(value string) (text string, ok bool) {
 // List returns the list of strings that value, as Scan hands it out, is; ok is
 // false for a value of another type.
 func List(value string) (list []string, ok bool) {
+	list, ok = AppendList(make([]string, 0, 1+strings.Count(value, ",")), value)
+	if !ok {
+		return nil, false
+	}
+	return list, true
+}
+
+// AppendList is List for several lists in one piece of memory: it appends to list.
+// What it appended has no meaning when ok is false.
+func AppendList(list []string, value string) (longer []string, ok bool) {
 	s := scanner{data: value}
 	if !s.take('[') {
-		return nil, false
+		return list, false
 	}
 	s.space()
 	if s.take(']') {
-		return []string{}, s.at == len(value)
+		return list, s.at == len(value)
 	}
-	list = make([]string, 0, 1+strings.Count(value, ","))
 	for {
 		s.space()
 		start := s.at
 		if _, ok := s.text(); !ok {
-			return nil, false
+			return list, false
 		}
 		text, ok := Text(value[start:s.at])
 		if !ok {
-			return nil, false
+			return list, false
 		}
 		list = append(list, text)
 		s.space()
@@ -305,7 +314,7 @@ func List(value string) (list []string, ok bool) {
 			return list, s.at == len(value)
 		}
 		if !s.take(',') {
-			return nil, false
+			return list, false
 		}
 	}
 }
