@@ -58,14 +58,15 @@ func (f *faulty) up()   { f.set(nil) }
 
 func (f *faulty) check(op, key string) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if op == "load" {
 		f.loads++
 	}
-	if f.fail == nil {
+	fail := f.fail
+	f.mu.Unlock()
+	if fail == nil {
 		return nil
 	}
-	return f.fail(op, key)
+	return fail(op, key)
 }
 
 func (f *faulty) Create(ctx context.Context, r store.Record) (store.Record, error) {
