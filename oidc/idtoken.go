@@ -345,8 +345,11 @@ func badPayload(err error) *ProtocolError {
 // that mostly it is absent or JWT; own are the types of the purpose at hand that
 // OPs are seen to write all the same.
 func checkType(k *checker, typ string, own ...string) error {
-	t := strings.TrimPrefix(strings.ToLower(typ), "application/")
-	other := strings.HasSuffix(t, "+jwt") && !slices.Contains(own, t)
+	other := false
+	if strings.Contains(typ, "+") { // JWT, the usual one, is not worth its copy in lower case
+		t := strings.TrimPrefix(strings.ToLower(typ), "application/")
+		other = strings.HasSuffix(t, "+jwt") && !slices.Contains(own, t)
+	}
 	return k.that(!other, BadType, "RFC 8725 3.11", "typ is not another purpose's", "JWT", typ)
 }
 
