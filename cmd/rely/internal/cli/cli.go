@@ -41,8 +41,12 @@ func Run(ctx context.Context, p Process) int {
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil && a.out != nil {
+	switch {
+	case err == nil && a.out != nil:
 		err = a.out.Err()
+	case err != nil && a.out == nil:
+		// It failed before any command ran.
+		err = usage(nil, err)
 	}
 	if err == nil {
 		return ExitOK
@@ -58,6 +62,8 @@ func Run(ctx context.Context, p Process) int {
 type app struct {
 	Process
 	flags globalFlags
+	// given are the flags of the command line itself.
+	given map[string]bool
 	// out and err are made once it is known whether colours are wanted.
 	out, err *tty.Printer
 }

@@ -192,7 +192,7 @@ func (a *app) checkIssuerFlag(cmd *cobra.Command, args []string) (string, error)
 	switch {
 	case len(args) == 0:
 		return a.flags.issuer, nil
-	case a.flags.issuer != "" && !profile.SameIssuer(a.flags.issuer, args[0]) && cmd.Flags().Changed("issuer"):
+	case a.flags.issuer != "" && !profile.SameIssuer(a.flags.issuer, args[0]) && a.given["issuer"]:
 		return "", usage(cmd, errors.New("the issuer is given twice: "+quoted(args[0])+" and --issuer"))
 	}
 	return args[0], nil

@@ -37,15 +37,15 @@ The exit code is 0 if every check was passed, and 4 if one was not.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			switch {
-			case (cmd.Flags().Changed("issuer") || clientID != "") && (a.flags.issuer == "" || clientID == ""):
+			case (a.given["issuer"] || clientID != "") && (a.flags.issuer == "" || clientID == ""):
 				return usage(cmd, errors.New("--issuer and --client-id belong together: an ID Token is checked for one client at one provider"))
-			case nonce != "" && clientID == "" && !stored && !cmd.Flags().Changed("profile"):
+			case nonce != "" && clientID == "" && !stored && !a.given["profile"]:
 				return usage(cmd, errors.New("--nonce needs --issuer and --client-id, or --profile"))
 			}
 			var s *session
 			var err error
 			// A profile from the environment is no wish to check against it.
-			byProfile := stored || cmd.Flags().Lookup("profile").Changed && clientID == ""
+			byProfile := stored || a.given["profile"] && clientID == ""
 			if byProfile {
 				if s, err = a.open(ctx); err != nil {
 					return err

@@ -21,6 +21,8 @@ const configName = "config.json"
 // settle gives each flag that was not on the command line the value of its
 // variable, RELY_ and its name, or else that of the configuration file.
 func (a *app) settle(cmd *cobra.Command) error {
+	a.given = make(map[string]bool)
+	cmd.Flags().Visit(func(f *pflag.Flag) { a.given[f.Name] = true })
 	fromEnv := func(f *pflag.Flag) error {
 		v := a.Getenv(variableOf(f.Name))
 		if f.Changed || v == "" || !settable(f) {
