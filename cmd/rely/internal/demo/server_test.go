@@ -13,10 +13,11 @@ import (
 )
 
 func TestLoginWithoutScript(t *testing.T) {
+	first := visit(t)
 	for _, rt := range responseTypes() {
 		for _, mode := range append(responseModes(rt), "") {
 			t.Run(rt+"/"+mode, func(t *testing.T) {
-				v := visit(t)
+				v := another(t, first.s)
 				page := v.logIn(url.Values{"response_type": {rt}, "response_mode": {mode}})
 				wantIn(t, page, "Logged in as Alice Liddell", "Every check passed", "nonce is the one sent", "Core 3.1.3.7 (11)", "alice@example.com")
 				l := v.login()
