@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"rely.example/cmd/rely/internal/vault"
+	"rely.example/oidc"
+)
+
+func TestExitCodeSaysWhoseFault(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want int
+	}{
+		"anything else":   {errors.New("disk full"), ExitFailure},
+		"usage":           {usage(nil, errors.New("bad flag")), ExitUsage},
+		"input":           {&oidc.InputError{Reason: oidc.BadIdentifier}, ExitUsage},
+		"http":            {&oidc.ProtocolError{Reason: oidc.InsecureURL}, ExitUsage},
+		"private address": {&oidc.ProtocolError{Reason: oidc.ForbiddenAddress}, ExitUsage},
+		"refused":         {&oidc.OPError{Code: "access_denied"}, ExitRefused},
+		"protocol":        {&oidc.ProtocolError{Reason: oidc.BadNonce}, ExitProtocol},
+		"network":         {&oidc.TransportError{Err: context.DeadlineExceeded}, ExitNetwork},
+		"unsupported":     {&oidc.UnsupportedError{Feature: "x"}, ExitUnsupported},
+		"no login":        {errLogin{"log in"}, ExitLogin},
+		"no profile":      {vault.ErrNotFound, ExitLogin},
+		"nothing to use":  {&oidc.InputError{Reason: oidc.NoRefreshToken}, ExitLogin},
+		"time is up":      {errTimeout, ExitTimeout},
+		"ctrl-c, raw":     {errInterrupted, ExitInterrupted},
+		"told already":    {quiet{ExitProtocol}, ExitProtocol},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := exitCode(t.Context(), fmt.Errorf("wrapped: %w", test.err)); got != test.want {
+				t.Fatalf("exit code %d, want %d", got, test.want)
+			}
+		})
+	}
+	t.Run("ctrl-c", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if got := exitCode(ctx, &oidc.TransportError{Err: ctx.Err()}); got != ExitInterrupted {
+			t.Fatalf("exit code %d, want %d", got, ExitInterrupted)
+		}
+	})
+}
+
+func TestErrorsSpeakOfFlags(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"flag":    {&oidc.InputError{Reason: oidc.BadParameter, Field: "AuthParams.Prompt", Detail: "x"}, "--prompt: "},
+		"guard":   {&oidc.ProtocolError{Reason: oidc.ForbiddenAddress, Detail: "name it in AllowPrivate"}, "name it in --allow-private"},
+		"fault":   {&oidc.ProtocolError{Reason: oidc.BadNonce}, "the OP's answer was refused: "},
+		"issuer":  {&oidc.ProtocolError{Reason: oidc.MetadataIssuerMismatch}, "exactly as the OP writes it"},
+		"wrapped": {wrapf(&oidc.InputError{Reason: oidc.BadConfig, Field: "x"}, "--key %s", "f"), "--key f: x: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := explain(test.err)
+			if !strings.Contains(got, test.want) || strings.Contains(got, "oidc:") {
+				t.Fatalf("%q, want %q in it", got, test.want)
+			}
+		})
+	}
+}
+
+func TestHostThatWasTyped(t *testing.T) {
+	for typed, want := range map[string]string{
+		"alice@op.example": "op.example", "acct:alice@op.example:8443": "op.example", "https://op.example:8443/x": "op.example",
+		"op.example": "op.example", "127.0.0.1:80": "127.0.0.1", "http://[::1]:80": "::1",
+		"=alice": "", "https://*.example": "", "": "", "10.0.0.0/8": "10.0.0.0", "https://": "", "a b": "",
+	} {
+		if got := hostOf(typed); got != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+}
+
+func FuzzConfiguration(f *testing.F) {
+	for _, s := range []string{`{}`, `{"timeout":"5s","json":true,"scope":["a","b"]}`, `{"a":1,"a":2}`, `[]`, `{"a":{"b":[1]}} x`, "{\"a\"", `null`} {
+		f.Add([]byte(s))
+	}
+	// What is accepted is one object whose members are all there once, with the
+	// meaning that any other reader of JSON finds.
+	f.Fuzz(func(t *testing.T, b []byte) {
+		members, err := uniqueMembers(b)
+		if err != nil {
+			return
+		}
+		var want, got map[string]any
+		if err := json.Unmarshal(b, &want); err != nil {
+			t.Fatalf("accepted %q, which is no JSON: %v", b, err)
+		}
+		again, err := json.Marshal(members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(again, &got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q was read as %s", b, again)
+		}
+	})
+}
