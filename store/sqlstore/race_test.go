@@ -1,0 +1,5 @@
+//go:build race
+
+package sqlstore
+
+func raceEnabled() bool { return true }
