@@ -25,6 +25,7 @@ import (
 	"rely.example/cmd/rely/internal/browser"
 	"rely.example/oidc"
 	"rely.example/oidctest"
+	"rely.example/store/memstore"
 )
 
 // settings are the flags of the command.
@@ -193,7 +194,7 @@ func (s *settings) runHeadless(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, provider.Close(), served.close()) }()
 	c.Identifier = identifierAt(provider, s.user)
-	to := &target{dev: provider, redirectURI: "http://127.0.0.1:8400/callback", options: devOptions(), now: time.Now}
+	to := &target{dev: provider, redirectURI: "http://127.0.0.1:8400/callback", options: devOptions(), now: time.Now, store: new(memstore.Store)}
 	if s.json {
 		l, err := runHeadless(ctx, to, c, nil)
 		if err != nil {
@@ -283,7 +284,7 @@ func (s *settings) runPage(ctx context.Context, out, errOut io.Writer) (err erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	log := slog.New(slog.DiscardHandler)
-	to := &target{now: time.Now}
+	to := &target{now: time.Now, store: new(memstore.Store)}
 	if s.issuer == "" {
 		provider, served, err := startOP(ctx, true, log)
 		if err != nil {

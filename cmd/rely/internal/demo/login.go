@@ -11,6 +11,7 @@ import (
 
 	"rely.example/oidc"
 	"rely.example/oidctest"
+	"rely.example/store"
 )
 
 // choice is what the person chose for one login.
@@ -36,6 +37,7 @@ type target struct {
 	redirectURI string
 	options     oidc.Options // without Trace
 	now         func() time.Time
+	store       store.Store // keeps the logins that are under way
 }
 
 // registrations keeps what was registered, so that a second login finds the
@@ -75,7 +77,7 @@ type login struct {
 	opts     *oidc.Options
 	provider *oidc.Provider
 	client   *oidc.Client
-	pending  *oidc.Pending // until the answer comes
+	state    string // of the login in the store that waits for its answer; "" if none does
 	authURL  string
 
 	tokens  *oidc.Tokens // nil before the login and after the logout
@@ -221,7 +223,10 @@ func (l *login) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.pending, l.authURL = &req.Pending, req.URL()
+	if err := l.keepPending(ctx, req.Pending); err != nil {
+		return err
+	}
+	l.authURL = req.URL()
 	l.rec.end(done, "")
 	return nil
 }
@@ -270,18 +275,16 @@ var errNoLogin = errors.New("no login is waiting for an answer: it was finished 
 
 // finish is steps 5 and 6: the answer, the code, the ID Token, and who it is.
 func (l *login) finish(ctx context.Context, a answer) error {
-	p := l.pending
-	if p == nil {
-		return errNoLogin
+	p, err := l.takePending(ctx)
+	if err != nil {
+		return err
 	}
-	// Once and no more, whatever comes of it (hostile catalogue case 110).
-	l.pending, l.authURL = nil, ""
 	l.rec.begin(l.step(stepFinish))
 	if a.err != nil {
 		l.rec.front(ctx, oidc.FrontMessage{Step: oidc.StepAuthorization, Response: true, Mode: a.mode, Endpoint: p.RedirectURI, Params: a.params})
 		return l.fail(a.err)
 	}
-	tokens, err := l.client.Finish(ctx, *p, a.response)
+	tokens, err := l.client.Finish(ctx, p, a.response)
 	if err != nil {
 		return l.fail(err)
 	}

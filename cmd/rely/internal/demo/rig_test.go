@@ -14,6 +14,7 @@ import (
 
 	"rely.example/oidc"
 	"rely.example/oidctest"
+	"rely.example/store/memstore"
 )
 
 const testHost = "127.0.0.1:8400"
@@ -37,7 +38,7 @@ func devTarget(t *testing.T, manual bool) *target {
 	})
 	options := devOptions()
 	options.Timeout = time.Minute
-	return &target{dev: provider, redirectURI: "http://" + testHost + callbackPath, options: options, now: time.Now}
+	return &target{dev: provider, redirectURI: "http://" + testHost + callbackPath, options: options, now: time.Now, store: new(memstore.Store)}
 }
 
 // visitor is a browser without a screen or a script.

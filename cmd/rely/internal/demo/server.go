@@ -341,7 +341,7 @@ func (s *server) answer(r *http.Request, sess *session, a answer) {
 	}
 	defer sess.unlock()
 	switch {
-	case sess.login == nil || sess.login.pending == nil:
+	case sess.login == nil || !sess.login.waiting():
 		sess.flash = errNoLogin.Error()
 		return
 	case s.lease.free(sess) != nil:
