@@ -121,7 +121,10 @@ func (c *checker) that(passed bool, r Reason, spec, title, want, got string) err
 	if passed && c.report == nil && (c.trace == nil || c.trace.Check == nil) {
 		return nil
 	}
-	return c.tell(passed, r, spec, title, detail(want, got))
+	if passed {
+		return c.tell(true, r, spec, title, found(got))
+	}
+	return c.tell(false, r, spec, title, detail(want, got))
 }
 
 func (c *checker) tell(passed bool, r Reason, spec, title, detail string) error {
@@ -153,6 +156,14 @@ func (c *checker) failed(err *ProtocolError, title string) error {
 		c.trace.Check(c.ctx, k)
 	}
 	return err
+}
+
+// found is the detail of a check that was passed.
+func found(got string) string {
+	if got == "" {
+		return ""
+	}
+	return "it is " + quote(got)
 }
 
 func detail(want, got string) string {
