@@ -1,0 +1,124 @@
+package jose
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/asn1"
+	"encoding/base64"
+	"math/big"
+	"strings"
+	"testing"
+)
+
+// The tests of this file each kill a mutant that no other test of the package
+// does (docs/mutation.md).
+
+// TestAppendDER: the form is the one that encoding/asn1 writes, around the length
+// from which a second length byte is needed, too.
+func TestAppendDER(t *testing.T) {
+	number := func(size int, first byte) []byte {
+		n := bytes.Repeat([]byte{0x11}, size)
+		n[0] = first
+		return n
+	}
+	for r := 1; r <= 66; r++ {
+		for _, s := range []int{1, r, 66} {
+			for _, first := range []byte{0x00, 0x01, 0x7f, 0x80, 0xff} {
+				a, b := number(r, first), number(s, first)
+				want := must(asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(a), new(big.Int).SetBytes(b)}))
+				if got := appendDER(nil, a, b); !bytes.Equal(got, want) {
+					t.Fatalf("integers of %d and %d bytes from %#x: got %x, want %x", r, s, first, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestHostile165LineEndFirst: a line end is refused also where it is the first
+// byte of a part, and signed over.
+func TestHostile165LineEndFirst(t *testing.T) {
+	set := parseSet(t, publicKey(edKey().Public(), "k"))
+	h := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"k"}`))
+	p := base64.RawURLEncoding.EncodeToString([]byte(claims))
+	sign := func(input string) string { return base64.RawURLEncoding.EncodeToString(ed25519.Sign(edKey(), []byte(input))) }
+	verifies(t, set, h+"."+p+"."+sign(h+"."+p), "EdDSA")
+	for _, end := range []string{"\n", "\r"} {
+		for name, token := range map[string]string{
+			"header":    end + h + "." + p + "." + sign(end+h+"."+p),
+			"payload":   h + "." + end + p + "." + sign(h+"."+end+p),
+			"signature": h + "." + p + "." + end + sign(h+"."+p),
+		} {
+			t.Run(name, func(t *testing.T) {
+				_, err := set.Verify(token, []string{"EdDSA"})
+				refused(t, err, NotCanonical)
+			})
+		}
+	}
+}
+
+// TestHMACPinsAtFirstSight: the algorithm is held against those allowed also for a
+// header that was never seen.
+func TestHMACPinsAtFirstSight(t *testing.T) {
+	for _, alg := range []string{"HS256", "HS384", "HS512"} {
+		for _, allowed := range []string{"HS256", "HS384", "HS512"} {
+			_, err := VerifyHMAC(issue(t, alg, "", secret, claims, nil), secret, []string{allowed})
+			if alg == allowed {
+				if err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			refused(t, err, AlgNotAllowed)
+		}
+	}
+}
+
+// TestBoundsAreReached: what is exactly as long as a bound is accepted.
+func TestBoundsAreReached(t *testing.T) {
+	t.Run("kid", func(t *testing.T) {
+		kid := strings.Repeat("k", MaxKeyID)
+		set := parseSet(t, publicKey(edKey().Public(), kid))
+		verifies(t, set, issue(t, "EdDSA", kid, edKey(), claims, nil), "EdDSA")
+		_, err := set.Verify(issue(t, "EdDSA", kid+"k", edKey(), claims, nil), []string{"EdDSA"})
+		refused(t, err, TooLarge)
+		if set, err := ParseKeySet([]byte(setOf(publicKey(edKey().Public(), kid+"k")))); err != nil || set.Len() != 0 {
+			t.Errorf("a key whose kid is too long is used: %v", err)
+		}
+	})
+	t.Run("header", func(t *testing.T) {
+		set := parseSet(t, publicKey(edKey().Public(), "k"))
+		token := func(size int) string { // of the encoded header
+			json := `{"alg":"EdDSA","kid":"k","x5c":"`
+			json += strings.Repeat("x", size*3/4-len(json)-len(`"}`)) + `"}`
+			input := base64.RawURLEncoding.EncodeToString([]byte(json)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+			return input + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(edKey(), []byte(input)))
+		}
+		if n := strings.IndexByte(token(maxHeader), '.'); n != maxHeader {
+			t.Fatalf("the header has %d bytes", n)
+		}
+		verifies(t, set, token(maxHeader), "EdDSA")
+		_, err := set.Verify(token(maxHeader+4), []string{"EdDSA"})
+		refused(t, err, TooLarge)
+	})
+	t.Run("key_set", func(t *testing.T) {
+		text := setOf(publicKey(edKey().Public(), "k"))
+		text += strings.Repeat(" ", MaxKeySet-len(text))
+		if _, err := ParseKeySet([]byte(text)); err != nil {
+			t.Error(err)
+		}
+		_, err := ParseKeySet([]byte(text + " "))
+		refused(t, err, BadKeySet)
+	})
+	t.Run("modulus", func(t *testing.T) {
+		modulus := func(bits int) jwk {
+			n := make([]byte, (bits+7)/8)
+			n[0], n[len(n)-1] = 1<<((bits-1)%8), 1
+			return jwk{"kty": "RSA", "kid": "k", "n": base64.RawURLEncoding.EncodeToString(n), "e": "AQAB"}
+		}
+		for bits, want := range map[int]int{minRSABits - 1: 0, minRSABits: 1, maxRSABits: 1, maxRSABits + 1: 0} {
+			if set, err := ParseKeySet([]byte(setOf(modulus(bits)))); err != nil || set.Len() != want {
+				t.Errorf("%d bits: %v, want %d usable keys", bits, err, want)
+			}
+		}
+	})
+}
