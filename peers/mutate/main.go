@@ -1,0 +1,243 @@
+// Command mutate asks of every check in the protocol and the cryptography whether
+// a test would notice if it were gone. It removes one check at a time, and runs the
+// tests that reach it until one fails; a mutant that no test kills is a check that
+// nothing defends, or one that can be removed.
+//
+//	go run ./peers/mutate                  # all, a quarter of an hour or more
+//	go run ./peers/mutate -only finish.go  # these files, by name, with commas between
+//	go run ./peers/mutate -write           # also writes docs/mutation.md
+//
+// An interrupt ends the run early: what was not judged by then is counted as such.
+//
+// A test binary is built once with every mutant in it, behind a switch in the
+// environment, so that a mutant costs a test run and no build. The tree is not
+// touched: the changed files are laid over it (go build -overlay).
+//
+// What is changed, one at a time:
+//
+//   - the condition of an if, or of a case, becomes false: the check is deleted;
+//   - the condition of a check that is told to a tracer (that, tell, tellIf)
+//     becomes true;
+//   - an operand of && becomes true, one of || false: half a check is deleted;
+//   - <, <=, > and >= take or lose their equality: the boundary moves by one;
+//   - a returned comparison becomes true.
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// targets are the packages, with the files of each that are mutated. Each is judged
+// by its own tests alone.
+var targets = []target{
+	{"./internal/jose", []string{"algorithm.go", "cachecontrol.go", "compact.go", "decrypt.go", "hash.go", "hmac.go", "key.go", "keyset.go", "publish.go", "remote.go", "sign.go"}},
+	{"./oidc", []string{"authrequest.go", "authresponse.go", "claimsources.go", "client.go", "encryption.go", "finish.go", "idtoken.go", "logout.go", "metadata.go",
+		"provider.go", "registration.go", "token.go", "userinfo.go", "webfinger.go"}},
+}
+
+type target struct {
+	dir   string
+	files []string
+}
+
+func (t target) owns(m *mutant) bool { return path.Dir(m.file) == path.Clean(t.dir) }
+
+func main() {
+	only := flag.String("only", "", "mutate these files, by their names without the directory, with commas between")
+	write := flag.Bool("write", false, "write docs/mutation.md")
+	workers := flag.Int("p", runtime.NumCPU(), "test runs at once")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *only, *write, *workers); err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, write bool, workers int) error {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "rely.example").Output()
+	if err != nil {
+		return fmt.Errorf("finding the module: %w", err)
+	}
+	root := strings.TrimSpace(string(out))
+	work, err := os.MkdirTemp("", "mutate")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+
+	mutants, overlay, err := mutateAll(root, work, only)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d mutants\n", len(mutants))
+	for _, t := range targets {
+		mine := slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return !t.owns(m) })
+		if len(mine) == 0 || ctx.Err() != nil {
+			continue
+		}
+		s, err := build(ctx, root, work, overlay, t.dir)
+		if err != nil {
+			return err
+		}
+		if err := s.trace(ctx, work); err != nil {
+			return err
+		}
+		s.judge(ctx, mine, workers)
+	}
+	text := report(mutants)
+	fmt.Print(text)
+	if !write {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(root, "docs", "mutation.md"), []byte(text), 0o644)
+}
+
+// judge runs, for each mutant, the tests that reach it until one fails: first those
+// that killed others of its file, then the quickest.
+func (s *suite) judge(ctx context.Context, mutants []*mutant, workers int) {
+	queue := make(chan *mutant)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for m := range queue {
+				for _, t := range s.reaching(m) {
+					m.tested = true
+					if passed := s.passes(ctx, m.id, t); ctx.Err() != nil {
+						return // what was killed is the test
+					} else if !passed {
+						m.killer = t.name
+						s.killed(m)
+						break
+					}
+				}
+				if m.judged = true; m.killer == "" {
+					fmt.Printf("survives: %s:%d %s: %s\n", m.file, m.line, m.kind, m.text)
+				}
+			}
+		})
+	}
+	for i, m := range mutants {
+		if ctx.Err() != nil {
+			break
+		}
+		if i%50 == 49 {
+			fmt.Printf("%d of %d\n", i+1, len(mutants))
+		}
+		select {
+		case queue <- m:
+		case <-ctx.Done():
+		}
+	}
+	close(queue)
+	wg.Wait()
+}
+
+// suite is the test binary of one package.
+type suite struct {
+	binary, dir string
+	tests       []test // the quickest first
+
+	mu    sync.Mutex
+	kills map[string]int // by file and test
+}
+
+type test struct {
+	name    string
+	took    time.Duration
+	reaches map[int]bool
+}
+
+func build(ctx context.Context, root, work, overlay, dir string) (*suite, error) {
+	s := &suite{kills: make(map[string]int), binary: filepath.Join(work, filepath.Base(dir)+".test"), dir: filepath.Join(root, dir)}
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-o", s.binary, dir)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the tests of %s: %w\n%s", dir, err, out)
+	}
+	return s, nil
+}
+
+// trace runs each test alone, without a mutant, and learns which mutants it
+// reaches and how long it takes. A test that fails by itself judges nothing.
+func (s *suite) trace(ctx context.Context, work string) error {
+	list := exec.CommandContext(ctx, s.binary, "-test.list", ".")
+	list.Dir = s.dir
+	out, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("listing the tests of %s: %w", s.dir, err)
+	}
+	log := filepath.Join(work, "trace")
+	for name := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(name, "Benchmark") {
+			continue
+		}
+		if err := os.WriteFile(log, nil, 0o600); err != nil {
+			return err
+		}
+		start := time.Now()
+		if !s.exec(ctx, name, 5*time.Minute, traceVariable+"="+log) {
+			fmt.Printf("%s fails without a mutant, and judges none\n", name)
+			continue
+		}
+		t := test{name: name, took: time.Since(start), reaches: make(map[int]bool)}
+		ids, err := os.ReadFile(log)
+		if err != nil {
+			return err
+		}
+		for f := range bytes.FieldsSeq(ids) {
+			var id int
+			if _, err := fmt.Sscan(string(f), &id); err == nil {
+				t.reaches[id] = true
+			}
+		}
+		s.tests = append(s.tests, t)
+	}
+	slices.SortFunc(s.tests, func(a, b test) int { return int(a.took - b.took) })
+	return nil
+}
+
+func (s *suite) reaching(m *mutant) (ts []test) {
+	for _, t := range s.tests {
+		if t.reaches[m.id] {
+			ts = append(ts, t)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortStableFunc(ts, func(a, b test) int { return s.kills[m.file+b.name] - s.kills[m.file+a.name] })
+	return ts
+}
+
+func (s *suite) killed(m *mutant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kills[m.file+m.killer]++
+}
+
+// passes reports whether a test passes with a mutant. One that hangs does not.
+func (s *suite) passes(ctx context.Context, id int, t test) bool {
+	return s.exec(ctx, t.name, 20*time.Second+10*t.took, fmt.Sprintf("%s=%d", mutantVariable, id))
+}
+
+func (s *suite) exec(ctx context.Context, name string, limit time.Duration, env string) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.binary, "-test.run", "^"+name+"$", "-test.failfast", "-test.short")
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), env)
+	return cmd.Run() == nil
+}
