@@ -53,7 +53,8 @@ func localPath(s string) bool {
 
 // harmless looks at a path for what makes a host or a scheme of it.
 func harmless(path string) bool {
-	return printable(path) && !strings.Contains(path, `\`) && !strings.Contains(path, "//") &&
+	// A space may be there once it is decoded.
+	return printable(strings.ReplaceAll(path, " ", "")) && !strings.Contains(path, `\`) && !strings.Contains(path, "//") &&
 		!strings.Contains("/"+strings.TrimPrefix(path, "/")+"/", "/../") && !strings.Contains("/"+strings.TrimPrefix(path, "/")+"/", "/./")
 }
 

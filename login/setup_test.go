@@ -94,8 +94,10 @@ func (f *faulty) Load(ctx context.Context, key string) (store.Record, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil && f.change != nil {
-		r.Value = f.change(key, r.Value)
-		r.Rev++
+		changed := f.change(key, bytes.Clone(r.Value))
+		if !bytes.Equal(changed, r.Value) {
+			r.Value, r.Rev = changed, r.Rev+1 // as who writes to the store would leave it
+		}
 	}
 	return r, err
 }
