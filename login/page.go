@@ -119,15 +119,18 @@ func (m *Manager) private(w http.ResponseWriter) {
 // personal marks a page of the application that depends on who is logged in, so
 // that no shared cache keeps it (hostile catalogue case 295). The application may
 // set Cache-Control anew for what everybody may see.
-func (m *Manager) personal(w http.ResponseWriter) {
+func (c *carrier) personal(w http.ResponseWriter) {
 	h := w.Header()
+	c.headers = [2]string{"private, no-store", "Cookie"}
 	if len(h["Cache-Control"]) == 0 {
-		h["Cache-Control"] = privateNoStore()
+		h["Cache-Control"] = c.headers[0:1:1]
 	}
-	m.varies(h)
+	if vary := h["Vary"]; len(vary) == 0 {
+		h["Vary"] = c.headers[1:2:2]
+	} else if !slices.Contains(vary, "Cookie") {
+		h["Vary"] = append(vary, "Cookie")
+	}
 }
-
-func privateNoStore() []string { return []string{"private, no-store"} }
 
 func (m *Manager) varies(h http.Header) {
 	if !slices.Contains(h["Vary"], "Cookie") {

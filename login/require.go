@@ -25,7 +25,7 @@ func (m *Manager) Require(next http.Handler) http.Handler {
 			m.refuse(w, r, err, step{maxAge: -1})
 			return
 		}
-		m.personal(w)
+		c.personal(w)
 		m.refreshCookie(w, &c.session)
 		next.ServeHTTP(w, r.WithContext(c))
 	})
@@ -38,7 +38,7 @@ func (m *Manager) Load(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &carrier{Context: r.Context()}
 		err := m.find(r, &c.session)
-		m.personal(w)
+		c.personal(w)
 		switch {
 		case err == nil:
 			m.refreshCookie(w, &c.session)
@@ -93,7 +93,7 @@ func (m *Manager) requireStep(next http.Handler, need step, ok func(*Session) bo
 			m.refuse(w, r, err, need)
 			return
 		}
-		m.personal(w)
+		c.personal(w)
 		m.refreshCookie(w, &c.session)
 		next.ServeHTTP(w, r.WithContext(c))
 	})

@@ -34,6 +34,9 @@ func localPath(s string) bool {
 	if len(s) > maxReturnTo || !strings.HasPrefix(s, "/") {
 		return false
 	}
+	if _, err := url.Parse(s); err != nil {
+		return false
+	}
 	path, _, _ := strings.Cut(s, "?")
 	path, _, _ = strings.Cut(path, "#")
 	decoded := path

@@ -171,10 +171,12 @@ func (s Session) MarshalJSON() ([]byte, error) {
 // contextKey is the key of the session in a context.
 type contextKey struct{}
 
-// carrier is a context with a session in it: one piece of memory for both.
+// carrier is a context with a session in it, and with the values of the headers
+// that the answer gets: one piece of memory for all.
 type carrier struct {
 	context.Context
 	session Session
+	headers [2]string
 }
 
 // Value implements context.Context.
