@@ -3,11 +3,14 @@ package jose
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rsa"
 	"encoding/asn1"
 	"encoding/base64"
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The tests of this file each kill a mutant that no other test of the package
@@ -40,7 +43,9 @@ func TestHostile165LineEndFirst(t *testing.T) {
 	set := parseSet(t, publicKey(edKey().Public(), "k"))
 	h := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"k"}`))
 	p := base64.RawURLEncoding.EncodeToString([]byte(claims))
-	sign := func(input string) string { return base64.RawURLEncoding.EncodeToString(ed25519.Sign(edKey(), []byte(input))) }
+	sign := func(input string) string {
+		return base64.RawURLEncoding.EncodeToString(ed25519.Sign(edKey(), []byte(input)))
+	}
 	verifies(t, set, h+"."+p+"."+sign(h+"."+p), "EdDSA")
 	for _, end := range []string{"\n", "\r"} {
 		for name, token := range map[string]string{
@@ -121,4 +126,75 @@ func TestBoundsAreReached(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRawECDSA: whatever a signer of somebody else's returns, it is R || S of the
+// curve, or refused.
+func TestRawECDSA(t *testing.T) {
+	most := new(big.Int).SetBytes(bytes.Repeat([]byte{0xff}, 32))
+	over := new(big.Int).Lsh(big.NewInt(1), 256)
+	one := big.NewInt(1)
+	for _, c := range []struct {
+		name string
+		r, s *big.Int
+		ok   bool
+	}{
+		{"least", one, one, true},
+		{"most", most, most, true},
+		{"r_is_zero", new(big.Int), one, false},
+		{"s_is_zero", one, new(big.Int), false},
+		{"r_is_negative", big.NewInt(-1), one, false},
+		{"s_is_negative", one, big.NewInt(-1), false},
+		{"r_is_too_large", over, one, false},
+		{"s_is_too_large", one, over, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			raw, err := rawECDSA(must(asn1.Marshal(struct{ R, S *big.Int }{c.r, c.s})), 32)
+			if !c.ok {
+				refused(t, err, SigningFailed)
+				return
+			}
+			if err != nil || !bytes.Equal(raw[:32], c.r.FillBytes(make([]byte, 32))) || !bytes.Equal(raw[32:], c.s.FillBytes(make([]byte, 32))) {
+				t.Errorf("got %x, %v", raw, err)
+			}
+		})
+	}
+}
+
+// TestPublicKeysAreWhole: nothing is published that is no key.
+func TestPublicKeysAreWhole(t *testing.T) {
+	for name, k := range map[string]*rsa.PublicKey{
+		"nil": nil, "no_modulus": {E: 3}, "modulus_zero": {N: new(big.Int), E: 3},
+		"exponent_zero": {N: big.NewInt(33), E: 0}, "exponent_negative": {N: big.NewInt(33), E: -3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := jwkOf(k)
+			refused(t, err, BadKey)
+		})
+	}
+}
+
+// TestPauseOfAClockThatWentBack: a time that lies ahead prolongs no pause.
+func TestPauseOfAClockThatWentBack(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	for _, c := range []struct {
+		passed time.Duration
+		want   bool
+	}{{-time.Hour, false}, {-1, false}, {0, true}, {time.Minute - 1, true}, {time.Minute, false}} {
+		if got := within(now, now.Add(-c.passed), time.Minute); got != c.want {
+			t.Errorf("%v after: got %v, want %v", c.passed, got, c.want)
+		}
+	}
+}
+
+type temporary bool
+
+func (temporary) Error() string     { return "503" }
+func (t temporary) Temporary() bool { return bool(t) }
+
+// TestTransient: an error that says so is tried again, and one that says nothing.
+func TestTransient(t *testing.T) {
+	if !transient(temporary(true)) || transient(temporary(false)) || !transient(errors.New("reset")) {
+		t.Error("an error is not taken at its word")
+	}
 }

@@ -1,0 +1,96 @@
+package oidc_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"rely.example/oidc"
+)
+
+// TestReadAuthResponseBounds: the bounds hold at the byte, and for what stands
+// beside a form.
+func TestReadAuthResponseBounds(t *testing.T) {
+	form := func(size int) string {
+		const start = "code=c&state="
+		return start + strings.Repeat("s", size-len(start))
+	}
+	post := func(target, body string) *http.Request {
+		r := httptest.NewRequest(http.MethodPost, target, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		return r
+	}
+	for _, c := range []struct {
+		name string
+		r    *http.Request
+		want oidc.Reason // "" is accepted
+	}{
+		{"form_of_the_bound", post("/callback", form(oidc.MaxAuthResponse)), ""},
+		{"form_beyond_it", post("/callback", form(oidc.MaxAuthResponse+1)), oidc.MalformedAuthResponse},
+		{"query_of_the_bound", httptest.NewRequest(http.MethodGet, "/callback?"+form(oidc.MaxAuthResponse), nil), ""},
+		{"query_beyond_it", httptest.NewRequest(http.MethodGet, "/callback?"+form(oidc.MaxAuthResponse+1), nil), oidc.MalformedAuthResponse},
+		{"query_beside_a_form", post("/callback?"+strings.Repeat("x", oidc.MaxAuthResponse), form(100)), ""},
+		{"query_beyond_it_beside_a_form", post("/callback?"+strings.Repeat("x", oidc.MaxAuthResponse+1), form(100)), oidc.MalformedAuthResponse},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := oidc.ReadAuthResponse(c.r)
+			if c.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			wantReason(t, err, c.want)
+		})
+	}
+	for _, purpose := range []string{"prefetch", "prefetch;prerender", "prerender"} {
+		for _, name := range []string{"Sec-Purpose", "Purpose"} {
+			r := httptest.NewRequest(http.MethodGet, "/callback?code=c&state=s", nil)
+			r.Header.Set(name, purpose)
+			_, err := oidc.ReadAuthResponse(r)
+			wantReason(t, err, oidc.NotANavigation)
+		}
+	}
+}
+
+// TestReadAuthBounds is the same for what a program read itself.
+func TestReadAuthBounds(t *testing.T) {
+	long := func(size int) string { return "code=c&state=" + strings.Repeat("s", size-len("code=c&state=")) }
+	urlOf := func(size int) string { // all of it in a query that nobody reads, before a fragment
+		const start, end = "https://rp.example/callback?x=", "#code=c&state=s"
+		return start + strings.Repeat("x", size-len(start)-len(end)) + end
+	}
+	formOf := func(size int) url.Values {
+		return url.Values{"code": {"c"}, "state": {strings.Repeat("s", size-len("code")-len("c")-len("state"))}}
+	}
+	for _, c := range []struct {
+		name string
+		read func(size int) error
+		max  int
+	}{
+		{"query", func(n int) error { _, err := oidc.ReadAuthQuery(long(n)); return err }, oidc.MaxAuthResponse},
+		{"fragment", func(n int) error { _, err := oidc.ReadAuthFragment("#" + long(n)); return err }, oidc.MaxAuthResponse},
+		{"form", func(n int) error { _, err := oidc.ReadAuthForm(formOf(n)); return err }, oidc.MaxAuthResponse},
+		{"url", func(n int) error { _, err := oidc.ReadAuthURL(urlOf(n)); return err }, oidc.MaxAuthResponse + oidc.MaxAuthURL},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.read(c.max); err != nil {
+				t.Errorf("at the bound: %v", err)
+			}
+			wantReason(t, c.read(c.max+1), oidc.MalformedAuthResponse)
+		})
+	}
+	// The form stays the caller's.
+	form := url.Values{"code": {"c"}, "state": {"s"}, "other": {"o"}}
+	a, err := oidc.ReadAuthForm(form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form.Set("state", "changed")
+	form["code"][0] = "changed"
+	if key, err := a.PendingKey(); err != nil || key != "s" || form.Get("other") != "o" {
+		t.Errorf("got state %q and %v; the caller's form has other=%q", key, err, form.Get("other"))
+	}
+}
