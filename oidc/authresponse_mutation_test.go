@@ -1,11 +1,13 @@
 package oidc_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"rely.example/oidc"
 )
@@ -92,5 +94,55 @@ func TestReadAuthBounds(t *testing.T) {
 	form["code"][0] = "changed"
 	if key, err := a.PendingKey(); err != nil || key != "s" || form.Get("other") != "o" {
 		t.Errorf("got state %q and %v; the caller's form has other=%q", key, err, form.Get("other"))
+	}
+}
+
+// TestAuthResponseHolds: what is not there is not there, neither for a check nor in
+// print; a state may be as long as the bound.
+func TestAuthResponseHolds(t *testing.T) {
+	_, err := oidc.ReadAuthForm(url.Values{"code": nil, "state": {}})
+	wantReason(t, err, oidc.NotANavigation)
+	for size, ok := range map[int]bool{oidc.MaxState: true, oidc.MaxState + 1: false} {
+		a, err := oidc.ReadAuthQuery("code=c&state=" + strings.Repeat("s", size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.PendingKey(); ok && err != nil {
+			t.Error(err)
+		} else if !ok {
+			wantReason(t, err, oidc.BadState)
+		}
+		if text := fmt.Sprint(a); !strings.Contains(text, "code,state") || strings.Contains(text, "error") {
+			t.Errorf("printed as %s", text)
+		}
+	}
+}
+
+// TestLoginLifetimeAtTheBound: a login may take as long as LoginLifetime, and begin
+// at most the skew of the clocks in the future.
+func TestLoginLifetimeAtTheBound(t *testing.T) {
+	const lifetime, skew = 10 * time.Minute, time.Minute
+	now := time.Unix(1_700_000_000, 0)
+	p, err := oidc.NewProvider(oidc.ProviderMetadata{Issuer: "https://op.example", AuthorizationEndpoint: "https://op.example/a",
+		TokenEndpoint: "https://op.example/t", JWKSURI: "https://op.example/k"}, &oidc.Options{Now: func() time.Time { return now }, ClockSkew: skew})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := oidc.NewClient(p, oidc.ClientConfig{ID: "c", Secret: benchSecret, LoginLifetime: lifetime,
+		Metadata: oidc.ClientMetadata{RedirectURIs: []string{redirectURI}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for age, want := range map[time.Duration]oidc.Reason{
+		lifetime: oidc.BadState, lifetime + 1: oidc.LoginExpired, // BadState: the next check is reached
+		-skew: oidc.BadState, -skew - 1: oidc.LoginExpired,
+	} {
+		a, err := oidc.ReadAuthQuery("code=c&state=another")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Finish(t.Context(), oidc.Pending{Issuer: "https://op.example", ClientID: "c", RedirectURI: redirectURI, State: "s", Nonce: "n", Verifier: "v",
+			ResponseType: "code", ResponseMode: oidc.ModeQuery, Created: now.Add(-age)}, a)
+		wantReason(t, err, want)
 	}
 }
