@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -144,5 +145,39 @@ func TestLoginLifetimeAtTheBound(t *testing.T) {
 		_, err = c.Finish(t.Context(), oidc.Pending{Issuer: "https://op.example", ClientID: "c", RedirectURI: redirectURI, State: "s", Nonce: "n", Verifier: "v",
 			ResponseType: "code", ResponseMode: oidc.ModeQuery, Created: now.Add(-age)}, a)
 		wantReason(t, err, want)
+	}
+}
+
+type sendFunc func(*http.Request) (*http.Response, error)
+
+func (f sendFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestCodeAtTheBound: a code may be as long as MaxCode; a longer one is sent nowhere.
+func TestCodeAtTheBound(t *testing.T) {
+	sent := 0
+	down := &http.Client{Transport: sendFunc(func(*http.Request) (*http.Response, error) {
+		sent++
+		return nil, errors.New("down")
+	})}
+	p, err := oidc.NewProvider(oidc.ProviderMetadata{Issuer: "https://op.example", AuthorizationEndpoint: "https://op.example/a",
+		TokenEndpoint: "https://op.example/t", JWKSURI: "https://op.example/k"}, &oidc.Options{HTTPClient: down})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := oidc.NewClient(p, oidc.ClientConfig{ID: "c", Secret: benchSecret, Metadata: oidc.ClientMetadata{RedirectURIs: []string{redirectURI}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range []int{0, 1} {
+		sent = 0
+		a, err := oidc.ReadAuthQuery("state=s&code=" + strings.Repeat("c", oidc.MaxCode+more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Finish(t.Context(), oidc.Pending{Issuer: "https://op.example", ClientID: "c", RedirectURI: redirectURI, State: "s", Nonce: "n", Verifier: "v",
+			ResponseType: "code", ResponseMode: oidc.ModeQuery, Created: time.Now()}, a)
+		if sent != 1-more || errors.Is(err, oidc.MalformedAuthResponse) != (more == 1) {
+			t.Errorf("a code of MaxCode+%d bytes: %d requests, %v", more, sent, err)
+		}
 	}
 }
