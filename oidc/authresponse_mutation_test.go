@@ -181,3 +181,35 @@ func TestCodeAtTheBound(t *testing.T) {
 		}
 	}
 }
+
+// TestHybridTokensAreOfOneUser: both ID Tokens of a hybrid flow are good, each by
+// itself, and about two users (Core section 3.3.3.6).
+func TestHybridTokensAreOfOneUser(t *testing.T) {
+	for _, rt := range []string{"code id_token", "code id_token token"} {
+		t.Run(rt, func(t *testing.T) {
+			op := newOP(t)
+			r := setup(t, op, types(rt))
+			r.params.ResponseType = rt
+			r.mustLogin()
+			forge(t, op, func(_ string, j jwt) string {
+				j.claims["sub"] = "mallory"
+				return j.payload(marshal(j.claims))
+			})
+			r.refused(oidc.SubjectMismatch)
+		})
+	}
+}
+
+// TestSessionStateOfTheTokenResponse: where both responses have one, the later holds.
+func TestSessionStateOfTheTokenResponse(t *testing.T) {
+	op := newOP(t)
+	r := setup(t, op)
+	op.TamperAuthResponse(func(v url.Values) { v.Set("session_state", "front") })
+	if got := r.mustLogin().SessionState; got != "front" {
+		t.Errorf("got session_state %q of the authentication response, want front", got)
+	}
+	op.TamperTokenResponse(func(m map[string]any) { m["session_state"] = "back" })
+	if got := r.mustLogin().SessionState; got != "back" {
+		t.Errorf("got session_state %q, want that of the token response, back", got)
+	}
+}
