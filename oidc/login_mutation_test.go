@@ -213,3 +213,23 @@ func TestSessionStateOfTheTokenResponse(t *testing.T) {
 		t.Errorf("got session_state %q, want that of the token response, back", got)
 	}
 }
+
+// TestTypeOfAnIDToken: only a typ that names another kind of JWT is refused.
+func TestTypeOfAnIDToken(t *testing.T) {
+	op := newOP(t)
+	r := setup(t, op)
+	for typ, ok := range map[string]bool{
+		"JWT": true, "jwt": true, "id_token+jwt": true, "application/ID_Token+JWT": true, "x+json": true, "+": true,
+		"at+jwt": false, "application/at+JWT": false, "logout+jwt": false, "x+id_token+jwt": false,
+	} {
+		t.Run(typ, func(t *testing.T) {
+			op.TamperIDToken(func(header, _ map[string]any) { header["typ"] = typ })
+			_, err := r.login()
+			if ok && err != nil {
+				t.Error(err)
+			} else if !ok {
+				r.reason(err, oidc.BadType)
+			}
+		})
+	}
+}
