@@ -13,6 +13,10 @@ import (
 // whether the session is still the one (Session Management 1.0 section 3.1). It
 // listens to the one window and the one origin that it asked, and stops at the
 // first answer that is not "unchanged" (hostile catalogue case 275).
+//
+// A browser that keeps third-party cookies from the OP's iframe makes it answer
+// "changed" always. So a page whose first answer is "changed" is checked once; if
+// the next page begins with it again, the iframe is not believed in this tab.
 const sessionScript = `(function (framePath, loginPath, interval) {
   "use strict";
   var frame = document.createElement("iframe");
@@ -35,13 +39,18 @@ const sessionScript = `(function (framePath, loginPath, interval) {
       done = true;
       clearInterval(timer);
     };
+    var seen = false;
+    var tell = function (what) {
+      window.parent.postMessage("rely:" + what, window.location.origin);
+    };
     listen(box.dataset.origin, function (data) {
-      if (data === "changed") {
-        stop();
-        window.parent.postMessage("rely:changed", window.location.origin);
-      } else if (data === "error") {
-        stop();
+      if (data === "unchanged") {
+        if (!seen) tell("unchanged");
+        seen = true;
+        return;
       }
+      stop();
+      if (data === "changed") tell(seen ? "changed" : "changed-at-once");
     });
     frame.addEventListener("load", function () {
       if (done || timer) return;
@@ -52,9 +61,21 @@ const sessionScript = `(function (framePath, loginPath, interval) {
     box.appendChild(frame);
     return;
   }
+  var key = "rely:session-check";
+  function checked(value) {
+    try {
+      var was = window.sessionStorage.getItem(key);
+      window.sessionStorage.setItem(key, value);
+      return was === "1";
+    } catch (e) {
+      return true;
+    }
+  }
   listen(window.location.origin, function (data) {
-    if (data !== "rely:changed") return;
+    if (data === "rely:unchanged") checked("");
+    if (data !== "rely:changed" && data !== "rely:changed-at-once") return;
     done = true;
+    if (checked("1") && data === "rely:changed-at-once") return;
     var here = window.location.pathname + window.location.search;
     var e = new CustomEvent("rely:session-changed", { cancelable: true });
     if (document.dispatchEvent(e)) {
