@@ -120,7 +120,7 @@ func (m *Manager) finishSealed(r *http.Request, a oidc.AuthResponse, name string
 	if len(parts) != 3 {
 		return finished{}, &rp.Error{Reason: rp.WrongBrowser, Detail: "the browser brought no cookie of this login"}
 	}
-	p, returnTo, err := m.openPending(name, parts[1])
+	p, returnTo, err := m.openPending(name, parts[1], purpose(parts[2]))
 	if err != nil {
 		return finished{}, err
 	}

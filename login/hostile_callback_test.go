@@ -368,7 +368,8 @@ func TestHostileCallback(t *testing.T) {
 				i := len(s) / 2
 				return s[:i] + string(rune('A'+(s[i]+1)%26)) + s[i+1:]
 			},
-			"empty": func(string) string { return "" },
+			"empty":           func(string) string { return "" },
+			"another_purpose": func(s string) string { return strings.TrimSuffix(s, ".l") + ".c" },
 		}
 		for name, f := range spoil {
 			b := r.browser()

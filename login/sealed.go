@@ -105,7 +105,7 @@ func (m *Manager) sealPending(name string, p *oidc.Pending, returnTo string, why
 	return value, nil
 }
 
-func (m *Manager) openPending(name, value string) (oidc.Pending, string, error) {
+func (m *Manager) openPending(name, value string, why purpose) (oidc.Pending, string, error) {
 	refuse := func() (oidc.Pending, string, error) {
 		return oidc.Pending{}, "", &Error{Reason: BadRecord, Detail: "the cookie of the login does not open"}
 	}
@@ -121,7 +121,7 @@ func (m *Manager) openPending(name, value string) (oidc.Pending, string, error) 
 		return refuse()
 	}
 	var c pendingCookie
-	if err := json.Unmarshal(plain, &c); err != nil {
+	if err := json.Unmarshal(plain, &c); err != nil || c.Purpose != why {
 		return refuse()
 	}
 	p, err := oidc.ImportPending(c.Pending)
