@@ -27,6 +27,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -51,6 +52,7 @@ type Store struct {
 	client  rueidis.Client
 	prefix  string
 	written written // what this Store wrote while it may be cached
+	closed  atomic.Bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -75,6 +77,7 @@ return 1`)
 // Close closes the connections. What is in flight fails or is done; a second
 // call does nothing.
 func (s *Store) Close() error {
+	s.closed.Store(true)
 	s.client.Close()
 	return nil
 }
@@ -123,7 +126,7 @@ func (s *Store) Replace(ctx context.Context, r store.Record) (store.Record, erro
 // tags. The tags come first: Tagged then misses no record, and a name that leads
 // to none is passed over there and forgotten when it ends.
 func (s *Store) keep(ctx context.Context, r store.Record) (store.Record, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return store.Record{}, err
 	}
 	if err := r.Check(); err != nil {
@@ -149,7 +152,7 @@ func (s *Store) keep(ctx context.Context, r store.Record) (store.Record, error) 
 
 // Load implements store.Store.
 func (s *Store) Load(ctx context.Context, key string) (store.Record, error) {
-	if err := checkRead(ctx, key); err != nil {
+	if err := s.checkRead(ctx, key); err != nil {
 		return store.Record{}, err
 	}
 	rev, own := s.written.last(key)
@@ -165,7 +168,7 @@ func (s *Store) Load(ctx context.Context, key string) (store.Record, error) {
 
 // Take implements store.Store. A record that cannot be decoded is removed too.
 func (s *Store) Take(ctx context.Context, key string) (store.Record, error) {
-	if err := checkRead(ctx, key); err != nil {
+	if err := s.checkRead(ctx, key); err != nil {
 		return store.Record{}, err
 	}
 	done := s.written.begin(key)
@@ -175,7 +178,7 @@ func (s *Store) Take(ctx context.Context, key string) (store.Record, error) {
 
 // Delete implements store.Store.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	if err := checkRead(ctx, key); err != nil {
+	if err := s.checkRead(ctx, key); err != nil {
 		return err
 	}
 	done := s.written.begin(key)
@@ -185,7 +188,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 
 // Tagged implements store.Store.
 func (s *Store) Tagged(ctx context.Context, tag string) ([]string, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
 	if err := store.CheckTag(tag); err != nil {
@@ -249,9 +252,18 @@ func (s *Store) tagKey(tag string) string    { return s.prefix + "t:" + tag }
 // as much as 1 is.
 func expiry(r store.Record) int64 { return max(r.Expires.UnixMilli(), 1) }
 
-func checkRead(ctx context.Context, key string) error {
-	if err := ctx.Err(); err != nil {
+func (s *Store) checkRead(ctx context.Context, key string) error {
+	if err := s.ready(ctx); err != nil {
 		return err
 	}
 	return store.CheckKey(key)
+}
+
+// ready refuses what begins after Close: the client might connect again for it,
+// if another call was just connecting when it was closed.
+func (s *Store) ready(ctx context.Context) error {
+	if s.closed.Load() {
+		return errors.New("redisstore: the store is closed")
+	}
+	return ctx.Err()
 }

@@ -424,7 +424,12 @@ func TestCloseInMidFlight(t *testing.T) {
 		t.Errorf("Close: %v", err)
 	}
 	wg.Wait()
-	if _, err := s.Load(t.Context(), "grant:1"); err == nil || errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Load of a closed store: %v", err)
+	_, createErr := s.Create(t.Context(), record(100, time.Now().Add(time.Hour)))
+	_, loadErr := s.Load(t.Context(), "grant:1")
+	_, taggedErr := s.Tagged(t.Context(), "sub:1")
+	for what, err := range map[string]error{"Create": createErr, "Load": loadErr, "Tagged": taggedErr} {
+		if err == nil || !strings.Contains(err.Error(), "closed") {
+			t.Errorf("%s of a closed store: got %v", what, err)
+		}
 	}
 }
