@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs the OPs that package interop runs, on Debian 12 or later, as root:
+# Installs the OPs that package interop runs, and the servers behind which tests
+# keep state, on Debian 12 or later, as root:
 #
 #   bash peers/interop/install.sh
 #
@@ -47,7 +48,7 @@ stamp() {
 }
 
 debian_packages() {
-  local wanted=(sqlite3)
+  local wanted=(postgresql redis-server sqlite3)
   command -v node >/dev/null || wanted+=(nodejs)
   command -v npm >/dev/null || wanted+=(npm)
   command -v python3 >/dev/null || wanted+=(python3)
