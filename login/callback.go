@@ -108,7 +108,7 @@ func (m *Manager) finish(r *http.Request, a oidc.AuthResponse, binding string) (
 	if err != nil {
 		// The login stands; only the session at the OP cannot be watched.
 		if !errors.Is(err, rp.LoginNeeded) && !errors.Is(err, rp.RefreshFailed) {
-			return finished{}, err
+			return finished{}, m.giveUp(r.Context(), f, err)
 		}
 	} else {
 		f.sessionState = t.SessionState

@@ -114,6 +114,11 @@ type Config struct {
 	// strangers wrote, quoted, and no secret.
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 
+	// Logger is told of what failed, and why, where no OnError is: of pages, and of
+	// back-channel logouts, whose sender is told little. What the browser or the
+	// OP has done wrong is Info, the rest Error. Nil means slog.Default().
+	Logger *slog.Logger
+
 	// SigningKeys are the client's keys; their public halves are served at
 	// Paths.JWKS, for clients that are registered with a jwks_uri. Nil serves
 	// none.
@@ -172,13 +177,17 @@ type Manager struct {
 	maxLogins   int
 	jwks        []byte
 	pages       *pages
+	log         *slog.Logger
 	cache       cache
 }
 
 // New makes a Manager. It reaches neither store nor OP, so that a program starts
 // while they are down.
 func New(c Config) (*Manager, error) {
-	m := &Manager{c: c, now: c.Now, maxLogins: MaxLogins}
+	m := &Manager{c: c, now: c.Now, maxLogins: MaxLogins, log: c.Logger}
+	if m.log == nil {
+		m.log = slog.Default()
+	}
 	if m.now == nil {
 		m.now = time.Now
 	}

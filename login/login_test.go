@@ -1,10 +1,12 @@
 package login_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -345,5 +347,29 @@ func TestJWKSAndScripts(t *testing.T) {
 	body, _ := io.ReadAll(w.Body)
 	if !strings.Contains(string(body), `"k1"`) || strings.Contains(string(body), `"d"`) {
 		t.Errorf("got %s", body)
+	}
+}
+
+// TestLog: who runs the application finds in the log what a user is not told.
+func TestLog(t *testing.T) {
+	var log bytes.Buffer
+	r := setup(t, func(c *login.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	b := r.browser()
+	cb := b.toOP(b.navigate("/page"))
+	code := cb.URL.Query().Get("code")
+	wantStatus(t, r.browser().deliver(cb), http.StatusBadRequest)
+	if s := log.String(); !strings.Contains(s, "level=INFO") || !strings.Contains(s, string(rp.WrongBrowser)) || strings.Contains(s, code) {
+		t.Errorf("the log says %s", s)
+	}
+	log.Reset()
+	wantStatus(t, r.backChannel("x"), http.StatusBadRequest)
+	if s := log.String(); !strings.Contains(s, "back-channel") || !strings.Contains(s, string(oidc.MalformedToken)) {
+		t.Errorf("the log says %s", s)
+	}
+	log.Reset()
+	r.store.down()
+	wantStatus(t, r.browser().navigate("/page"), http.StatusServiceUnavailable)
+	if s := log.String(); !strings.Contains(s, "level=ERROR") || !strings.Contains(s, "connection refused") {
+		t.Errorf("the log says %s", s)
 	}
 }

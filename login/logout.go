@@ -378,6 +378,7 @@ func (m *Manager) handleBackChannel(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		return
 	}
+	m.note(r, "login: back-channel logout refused", err)
 	code := "invalid_request"
 	if status >= 500 {
 		code = "temporarily_unavailable"

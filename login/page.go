@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -239,6 +240,7 @@ func (m *Manager) failIn(w http.ResponseWriter, r *http.Request, err error, ance
 		m.c.OnError(w, r, err)
 		return
 	}
+	m.note(r, "login: page refused", err)
 	p := explain(err)
 	p.Ancestors = ancestors
 	again := link{Name: "Log in", URL: m.c.Paths.Login, Main: true}
@@ -251,6 +253,15 @@ func (m *Manager) failIn(w http.ResponseWriter, r *http.Request, err error, ance
 		w.Header().Set("Retry-After", "10")
 	}
 	m.show(w, status, p)
+}
+
+// note logs a failure. The errors of this module quote what strangers wrote.
+func (m *Manager) note(r *http.Request, what string, err error) {
+	level := slog.LevelInfo
+	if Status(err) >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	m.log.LogAttrs(r.Context(), level, what, slog.String("path", r.URL.EscapedPath()), slog.String("error", err.Error()))
 }
 
 // explain says to a person what happened and what to do. Nothing that a stranger

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -171,6 +172,7 @@ func setupAt(t testing.TB, op *oidctest.OP, edit ...func(*login.Config)) *rig {
 	r.store = &faulty{Store: &memstore.Store{Now: op.Now}}
 	r.config = login.Config{
 		Origin: origin, Directory: rp.Only(r.client), Store: r.store, Keys: [][]byte{r.key}, Now: op.Now,
+		Logger: slog.New(slog.DiscardHandler),
 	}
 	for _, e := range edit {
 		e(&r.config)
