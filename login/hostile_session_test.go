@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"rely.example/login"
+	"rely.example/oidc"
 	"rely.example/oidctest"
 	"rely.example/rp"
 	"rely.example/store"
@@ -242,6 +243,39 @@ func TestHostileSession(t *testing.T) {
 		r.op.Advance(8 * 365 * 24 * time.Hour) // past 2038
 		if !b.loggedIn() {
 			t.Error("it does not survive 2038")
+		}
+	})
+	t.Run("286_rights_taken_away_at_the_op", func(t *testing.T) {
+		r := setup(t, func(c *login.Config) {
+			c.Params = func(*http.Request, string) (oidc.AuthParams, error) {
+				return oidc.AuthParams{Scopes: []string{"profile"}}, nil
+			}
+		})
+		alice := r.op.Users()[0]
+		alice.Claims = map[string]any{"roles": []string{"admin"}}
+		r.op.AddUser(alice)
+		b := r.browser()
+		b.mustLogin("/")
+		roles := func() int {
+			var c struct {
+				Roles []string `json:"roles"`
+			}
+			ui, err := b.session().UserInfo(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ui.Claims(&c); err != nil {
+				t.Fatal(err)
+			}
+			return len(c.Roles)
+		}
+		if roles() != 1 {
+			t.Fatal("the role is not there")
+		}
+		alice.Claims = nil
+		r.op.AddUser(alice)
+		if roles() != 0 {
+			t.Error("the role outlives its end at the OP")
 		}
 	})
 	t.Run("287_identity_from_headers", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -41,16 +42,26 @@ func (m *Manager) openCookie(value string, s *Session) error {
 	if len(value) > maxCookie {
 		return errNoSession
 	}
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
-	if err != nil {
-		return errNoSession
+	// What was opened before is not opened again: the keys stay what they are.
+	key := sha256.Sum256([]byte(value))
+	have, ok := m.cache.get(&key)
+	if !ok {
+		sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
+		if err != nil {
+			return errNoSession
+		}
+		plain, err := m.ring.open(cookiePurpose, m.session, sealed)
+		if err != nil {
+			return errNoSession
+		}
+		have.d = new(sessionData)
+		if err := json.Unmarshal(plain, have.d); err != nil || have.d.Issuer == "" || have.d.Subject == "" {
+			return errNoSession
+		}
+		m.cache.put(&key, have)
 	}
-	plain, err := m.ring.open(cookiePurpose, m.session, sealed)
-	if err != nil {
-		return errNoSession
-	}
-	d := new(sessionData)
-	if err := json.Unmarshal(plain, d); err != nil || d.Issuer == "" || d.Subject == "" || !m.now().Before(m.ends(d)) {
+	d := have.d
+	if !m.now().Before(m.ends(d)) {
 		return errNoSession
 	}
 	*s = d.session(m, "")

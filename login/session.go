@@ -99,7 +99,7 @@ func (s *Session) Identity() oidc.Identity {
 }
 
 // Claims decodes the claims of the ID Token of the login into v, a pointer to a
-// struct or map.
+// struct or map. They are as they were then; UserInfo asks anew.
 func (s *Session) Claims(v any) error {
 	if err := json.Unmarshal(s.d.Claims, v); err != nil {
 		return &Error{Reason: BadRequest, Detail: "the claims do not fit what they are read into", Err: err}
@@ -377,8 +377,9 @@ func (m *Manager) newSession(t *oidc.IDToken, clientID, sessionState string) (*S
 	return &s, nil
 }
 
-// cache holds sessions that were opened, by id. The store is asked every time all
-// the same: what is saved is the opening.
+// cache holds sessions that were opened: by id, where the store is asked every
+// time all the same; or, without a store, by the hash of the cookie. What is saved
+// is the opening.
 type cache struct {
 	shards [cacheShards]struct {
 		mu      sync.Mutex // guards entries
