@@ -26,7 +26,6 @@ require (
 	github.com/chromedp/chromedp v0.23.0 // indirect
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/fatih/color v1.17.0 // indirect
-	github.com/go-chi/chi/v5 v5.5.0 // indirect
 	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
@@ -66,6 +65,9 @@ require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 )
+
+// A router to show package login with. MIT.
+require github.com/go-chi/chi/v5 v5.5.0
 
 // OPs to run against, each in a program of its own under interop/ops. MIT and
 // Apache-2.0. The second is also a library to be measured beside.
