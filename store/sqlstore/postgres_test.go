@@ -166,7 +166,7 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("by the clock of the database", func(t *testing.T) { byTheClock(t, open(t, pg.fresh(t))) })
 	t.Run("serializable by default", func(t *testing.T) {
 		s := open(t, pg.fresh(t)+"&default_transaction_isolation=serializable")
-		for _, res := range storetest.Check(t.Context(), storetest.Subject{Store: s, Goroutines: 40}) {
+		for _, res := range storetest.Check(t.Context(), storetest.Subject{Store: s, Skew: 200 * time.Millisecond, Goroutines: 40}) {
 			if res.Err != nil {
 				t.Errorf("%s: %v", res.Name, res.Err)
 			}

@@ -82,7 +82,7 @@ func TestSQLiteByTheClock(t *testing.T) {
 
 func byTheClock(t *testing.T, s *Store) {
 	for _, name := range []string{"Expiry", "ExpiryMoves", "ExpiryOfLeases", "ExpiryPast", "ReplaceNeverRevives"} {
-		results := storetest.Check(t.Context(), storetest.Subject{Store: s, Only: name})
+		results := storetest.Check(t.Context(), storetest.Subject{Store: s, Skew: 200 * time.Millisecond, Only: name})
 		if len(results) != 1 {
 			t.Fatalf("%s ran %d times", name, len(results))
 		}
@@ -195,7 +195,7 @@ func TestNewInTheCallersDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, res := range storetest.Check(t.Context(), storetest.Subject{Store: s, Goroutines: 50}) {
+	for _, res := range storetest.Check(t.Context(), storetest.Subject{Store: s, Skew: 200 * time.Millisecond, Goroutines: 50}) {
 		if res.Err != nil {
 			t.Errorf("%s: %v", res.Name, res.Err)
 		}
