@@ -16,6 +16,7 @@ import (
 	"rely.example/oidc"
 	"rely.example/oidctest"
 	"rely.example/rp"
+	"rely.example/store/memstore"
 )
 
 // formPost makes logins answer by form_post.
@@ -82,6 +83,26 @@ func TestHostileRequest(t *testing.T) {
 		back.Header.Set("X-Forwarded-Host", "evil.example")
 		if got := b.send(back, true).Header.Get("Location"); got != origin+"/page" {
 			t.Errorf("sent to %q", got)
+		}
+	})
+	t.Run("089_many_strangers", func(t *testing.T) {
+		var mem *memstore.Store
+		r := setup(t, func(c *login.Config) {
+			mem = &memstore.Store{MaxRecords: 50, Now: c.Now}
+			c.Store = mem
+		})
+		b := r.browser()
+		b.mustLogin("/")
+		for range 500 {
+			wantStatus(t, r.browser().navigate("/page"), http.StatusSeeOther)
+		}
+		for _, s := range mem.Stats() {
+			if s.Records > 50 {
+				t.Errorf("%d records of class %q, at most 50", s.Records, s.Class)
+			}
+		}
+		if !b.loggedIn() {
+			t.Error("strangers pushed a session out")
 		}
 	})
 	t.Run("091_no_login_for_what_is_no_navigation", func(t *testing.T) {
@@ -485,6 +506,48 @@ func TestHostileCallback(t *testing.T) {
 		wantStatus(t, res, http.StatusForbidden)
 		if b.sessionCookie() != before || !b.loggedIn() {
 			t.Error("the session is gone")
+		}
+	})
+	t.Run("124_crash_after_the_exchange", func(t *testing.T) {
+		r := watched(t)
+		b := r.browser()
+		cb := b.toOP(b.navigate("/page"))
+		crash := errors.New("killed")
+		r.store.set(func(op, key string) error {
+			if op == "create" && strings.HasPrefix(key, "session:") {
+				return crash
+			}
+			return nil
+		})
+		wantStatus(t, b.deliver(cb), http.StatusServiceUnavailable)
+		r.store.up()
+		if b.sessionCookie() != "" || b.loggedIn() {
+			t.Error("half a session")
+		}
+		wantStatus(t, b.deliver(cb), http.StatusBadRequest)
+		if n := len(r.op.Requests(oidctest.EndpointToken)); n != 1 {
+			t.Errorf("the code was sent %d times", n)
+		}
+		b.mustLogin("/page") // begins anew
+	})
+	t.Run("125_bob_comes_back_as_alice", func(t *testing.T) {
+		r := setup(t)
+		b := r.browser()
+		b.at.User = "bob"
+		b.mustLogin("/")
+		bob := r.browser()
+		bob.cookies["x"] = b.cookies["__Host-rely"]
+		grant := b.session()
+		b.at.User = "alice"
+		b.mustLoginBy("/auth/login?return_to=/page&max_age=0", "/page")
+		if got := text(b.navigate("/")); !strings.HasPrefix(got, "hello alice") {
+			t.Errorf("the page says %q", got)
+		}
+		if bob.loggedIn() {
+			t.Error("the session of bob lives")
+		}
+		if _, err := grant.Tokens(t.Context()); !errors.Is(err, rp.GrantEnded) {
+			t.Errorf("the grant of bob: %v", err)
 		}
 	})
 	t.Run("148_clean_url_after_the_callback", func(t *testing.T) {
