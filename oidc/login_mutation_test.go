@@ -233,3 +233,19 @@ func TestTypeOfAnIDToken(t *testing.T) {
 		})
 	}
 }
+
+// TestImportTokensOfAnother: tokens are taken for the issuer and client they are of.
+func TestImportTokensOfAnother(t *testing.T) {
+	r := setup(t, newOP(t))
+	data, err := r.mustLogin().Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := oidc.ImportTokens(data, r.op.Issuer, r.c.ID()); err != nil {
+		t.Error(err)
+	}
+	_, err = oidc.ImportTokens(data, "https://other.example", r.c.ID())
+	wantInput(t, err, oidc.BadParameter)
+	_, err = oidc.ImportTokens(data, r.op.Issuer, "another")
+	wantInput(t, err, oidc.BadParameter)
+}
