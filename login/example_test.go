@@ -14,6 +14,7 @@ import (
 
 // The whole of an application whose pages need a login.
 func Example() {
+	// region: app
 	client := oidc.ClientConfig{ID: "app", Secret: os.Getenv("SECRET"), Metadata: oidc.ClientMetadata{
 		RedirectURIs:           []string{"https://app.example/auth/callback"},
 		PostLogoutRedirectURIs: []string{"https://app.example/auth/logout/return"}}}
@@ -28,6 +29,7 @@ func Example() {
 		fmt.Fprintln(w, "hello", s.Subject)
 	})))
 	log.Fatal(http.ListenAndServe("localhost:8080", nil))
+	// endregion
 }
 
 // A page that needs a second factor, a newer login, or a role.
