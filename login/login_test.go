@@ -373,3 +373,9 @@ func TestLog(t *testing.T) {
 		t.Errorf("the log says %s", s)
 	}
 }
+
+func TestMinKey(t *testing.T) {
+	if login.MinKey != login.RingMinKey {
+		t.Errorf("MinKey is %d, and %d where keys are used", login.MinKey, login.RingMinKey)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"rely.example/internal/seal"
 	"rely.example/oidc"
 	"rely.example/rp"
 	"rely.example/store"
@@ -205,10 +206,10 @@ func (m *Manager) End(ctx context.Context, issuer, subject, sid string) (n int, 
 	for i := range m.ring {
 		k := &m.ring[i]
 		if sid != "" {
-			err = errors.Join(err, m.collect(ctx, k.tagOf(tagSession, issuer, sid), subject != "", places))
+			err = errors.Join(err, m.collect(ctx, k.Tag(tagSession, issuer, sid), subject != "", places))
 		}
 		if subject != "" {
-			err = errors.Join(err, m.collect(ctx, k.tagOf(tagSubject, issuer, subject), sid != "", places))
+			err = errors.Join(err, m.collect(ctx, k.Tag(tagSubject, issuer, subject), sid != "", places))
 		}
 	}
 	for place, look := range places {
@@ -292,7 +293,7 @@ func (m *Manager) BackChannel(w http.ResponseWriter, r *http.Request) (n int, er
 	if err != nil {
 		return 0, err
 	}
-	key := hashed(replayClass, t.Issuer+"\x00"+t.ID)
+	key := seal.Hashed(replayClass, t.Issuer+"\x00"+t.ID)
 	switch _, err := m.c.Store.Load(r.Context(), key); {
 	case err == nil:
 		return 0, &Error{Reason: Replayed, Detail: "its jti was seen before (Back-Channel Logout 2.6)"}
@@ -472,7 +473,7 @@ func (m *Manager) frontChannel(w http.ResponseWriter, r *http.Request) (ancestor
 	// Only what is there is ended: who guesses leaves nothing in the store.
 	places := make(map[string]bool)
 	for i := range m.ring {
-		if err := m.collect(r.Context(), m.ring[i].tagOf(tagSession, issuer, sid), false, places); err != nil {
+		if err := m.collect(r.Context(), m.ring[i].Tag(tagSession, issuer, sid), false, places); err != nil {
 			return ancestors, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"rely.example/internal/seal"
 	"rely.example/oidc"
 	"rely.example/rp"
 	"rely.example/store"
@@ -234,7 +235,7 @@ func (m *Manager) find(r *http.Request, s *Session) error {
 func (m *Manager) load(ctx context.Context, id *[idBytes]byte, s *Session) error {
 	have, cached := m.cache.get(id)
 	if !cached {
-		have.place = hashed(sessionClass, string(id[:]))
+		have.place = seal.Hashed(sessionClass, string(id[:]))
 	}
 	rec, err := m.c.Store.Load(ctx, have.place)
 	if err != nil && !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
@@ -320,7 +321,7 @@ func (m *Manager) keepSession(ctx context.Context, s *Session) (cookie string, e
 	}
 	var id [idBytes]byte
 	rand.Read(id[:])
-	s.place = hashed(sessionClass, string(id[:]))
+	s.place = seal.Hashed(sessionClass, string(id[:]))
 	sealed, err := m.sealSession(s.place, s.d)
 	if err != nil {
 		return "", err
@@ -347,9 +348,9 @@ func (m *Manager) keepSession(ctx context.Context, s *Session) (cookie string, e
 }
 
 func (m *Manager) sessionTags(d *sessionData) []string {
-	tags := []string{m.ring[0].tagOf(tagSubject, d.Issuer, d.Subject)}
+	tags := []string{m.ring[0].Tag(tagSubject, d.Issuer, d.Subject)}
 	if d.SessionID != "" {
-		tags = append(tags, m.ring[0].tagOf(tagSession, d.Issuer, d.SessionID))
+		tags = append(tags, m.ring[0].Tag(tagSession, d.Issuer, d.SessionID))
 	}
 	return tags
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"rely.example/internal/seal"
 	"rely.example/oidc"
 	"rely.example/store/memstore"
 )
@@ -18,7 +19,7 @@ func TestForcedRefreshIsNotServedByAnIdleOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	place := placeOf(grantClass, "state")
+	place := seal.Hashed(grantClass, "state")
 	rec, err := r.record(place, &grantRecord{issuer: "https://op.example", clientID: "c", subject: "s", started: now, ends: now.Add(time.Hour), obtained: now,
 		tokens: &oidc.Tokens{AccessToken: "a", TokenType: "Bearer", RefreshToken: "r", Expiry: now.Add(time.Minute)}})
 	if err != nil {

@@ -22,9 +22,9 @@ const (
 
 // grantTags are under what End finds a grant.
 func (r *RP) grantTags(g *grantRecord) []string {
-	tags := []string{r.ring[0].tagOf(tagSubject, g.issuer, g.subject)}
+	tags := []string{r.ring[0].Tag(tagSubject, g.issuer, g.subject)}
 	if g.sid != "" {
-		tags = append(tags, r.ring[0].tagOf(tagSession, g.issuer, g.sid))
+		tags = append(tags, r.ring[0].Tag(tagSession, g.issuer, g.sid))
 	}
 	return tags
 }
@@ -50,10 +50,10 @@ func (r *RP) End(ctx context.Context, issuer, subject, sid string) (n int, err e
 	for i := range r.ring {
 		k := &r.ring[i]
 		if sid != "" {
-			err = firstError(err, r.collect(ctx, k.tagOf(tagSession, issuer, sid), subject != "", places))
+			err = firstError(err, r.collect(ctx, k.Tag(tagSession, issuer, sid), subject != "", places))
 		}
 		if subject != "" {
-			err = firstError(err, r.collect(ctx, k.tagOf(tagSubject, issuer, subject), sid != "", places))
+			err = firstError(err, r.collect(ctx, k.Tag(tagSubject, issuer, subject), sid != "", places))
 		}
 	}
 	for place, look := range places {
@@ -121,11 +121,11 @@ func (r *RP) entomb(ctx context.Context, issuer, subject, sid string) error {
 	}
 	switch {
 	case sid == "":
-		rec.Tags = []string{k.tagOf(tagOutSubject, issuer, subject)}
+		rec.Tags = []string{k.Tag(tagOutSubject, issuer, subject)}
 	case subject == "":
-		rec.Tags = []string{k.tagOf(tagOutSession, issuer, sid)}
+		rec.Tags = []string{k.Tag(tagOutSession, issuer, sid)}
 	default:
-		rec.Tags = []string{k.tagOf(tagOutSession, issuer, sid), k.tagOf(tagOutUnnamed, issuer, subject)}
+		rec.Tags = []string{k.Tag(tagOutSession, issuer, sid), k.Tag(tagOutUnnamed, issuer, subject)}
 	}
 	_, err := r.shelf.create(ctx, rec)
 	return stillConflict("keeping the logout", err)
@@ -136,11 +136,11 @@ func (r *RP) entomb(ctx context.Context, issuer, subject, sid string) error {
 func (r *RP) loggedOutSince(ctx context.Context, g *grantRecord, begun time.Time) (bool, error) {
 	for i := range r.ring {
 		k := &r.ring[i]
-		tags := []string{k.tagOf(tagOutSubject, g.issuer, g.subject)}
+		tags := []string{k.Tag(tagOutSubject, g.issuer, g.subject)}
 		if g.sid != "" {
-			tags = append(tags, k.tagOf(tagOutSession, g.issuer, g.sid))
+			tags = append(tags, k.Tag(tagOutSession, g.issuer, g.sid))
 		} else {
-			tags = append(tags, k.tagOf(tagOutUnnamed, g.issuer, g.subject))
+			tags = append(tags, k.Tag(tagOutUnnamed, g.issuer, g.subject))
 		}
 		for _, tag := range tags {
 			keys, err := r.shelf.tagged(ctx, tag)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"rely.example/internal/seal"
 	"rely.example/oidc"
 	"rely.example/store"
 )
@@ -84,7 +85,7 @@ func (d *Dynamic) place(issuer string) (string, error) {
 		return "", &Error{Reason: BadConfig, Detail: "Dynamic.Metadata", Err: err}
 	}
 	sum := sha256.Sum256(asked)
-	return placeOf(clientClass, issuer+"\x00"+string(sum[:])), nil
+	return seal.Hashed(clientClass, issuer+"\x00"+string(sum[:])), nil
 }
 
 // load returns what is kept, or nil.

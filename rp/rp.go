@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rely.example/internal/seal"
 	"rely.example/oidc"
 	"rely.example/store"
 )
@@ -227,7 +228,7 @@ func (r *RP) StartLogin(ctx context.Context, l Login) (*oidc.AuthRequest, error)
 	if err != nil {
 		return nil, err
 	}
-	place := placeOf(pendingClass, req.Pending.State)
+	place := seal.Hashed(pendingClass, req.Pending.State)
 	sealed, err := r.ring.seal(place, plain)
 	if err != nil {
 		return nil, err
@@ -323,7 +324,7 @@ func (r *RP) find(ctx context.Context, a oidc.AuthResponse, at Arrival) (place s
 	if err != nil {
 		return "", rec, nil, err
 	}
-	place = placeOf(pendingClass, state)
+	place = seal.Hashed(pendingClass, state)
 	if rec, err = r.shelf.load(ctx, place); err != nil {
 		return "", rec, nil, unknownState(err)
 	}
@@ -403,7 +404,7 @@ func (r *RP) keep(ctx context.Context, c *oidc.Client, p *pendingRecord, t *oidc
 		return nil, &oidc.ProtocolError{Reason: oidc.MissingIDToken, Step: oidc.StepToken, Spec: "Core 3.1.3.3", Detail: "the login gave no ID Token"}
 	}
 	g.subject, g.sid = t.IDToken.Subject, t.IDToken.SessionID
-	place := placeOf(grantClass, p.pending.State)
+	place := seal.Hashed(grantClass, p.pending.State)
 	rec, err := r.record(place, g)
 	if err != nil {
 		return nil, err
@@ -453,7 +454,7 @@ func (r *RP) Grant(ctx context.Context, state string) (*Grant, error) {
 	if state == "" {
 		return nil, &Error{Reason: GrantEnded, Detail: "the state is empty"}
 	}
-	place := placeOf(grantClass, state)
+	place := seal.Hashed(grantClass, state)
 	h, err := r.load(ctx, place, nil)
 	if err != nil {
 		return nil, err
