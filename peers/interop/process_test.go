@@ -4,6 +4,7 @@ package interop
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -14,7 +15,18 @@ import (
 // tree is a child with a child of its own, which says its process number.
 var tree = []string{"/bin/sh", "-c", "sleep 1000 & echo child $!; wait"}
 
+// needsShell skips a test whose child is a shell with a sleep in it.
+func needsShell(t *testing.T) {
+	t.Helper()
+	for _, program := range []string{"/bin/sh", "sleep"} {
+		if _, err := exec.LookPath(program); err != nil {
+			Require(t, fmt.Errorf("%w: %s", ErrAbsent, program))
+		}
+	}
+}
+
 func TestProcessEnds(t *testing.T) {
+	needsShell(t)
 	for name, end := range map[string]func(p *process){
 		"stop": func(p *process) { p.stop() },
 		// What the operating system does when we die.
@@ -42,6 +54,7 @@ func TestProcessEnds(t *testing.T) {
 }
 
 func TestProcessThatFails(t *testing.T) {
+	needsShell(t)
 	p, err := startProcess(t.TempDir(), []string{"WORD=here"}, []string{"/bin/sh", "-c", "echo $WORD; exit 3"})
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +70,7 @@ func TestProcessThatFails(t *testing.T) {
 }
 
 func TestReadyHeedsItsContext(t *testing.T) {
+	needsShell(t)
 	p, err := startProcess(t.TempDir(), nil, tree)
 	if err != nil {
 		t.Fatal(err)
