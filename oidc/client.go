@@ -244,6 +244,14 @@ func (c *Client) possible(md *ProviderMetadata, r responseType) error {
 	if md.AuthorizationEndpoint == "" {
 		return lacks("authorization_endpoint")
 	}
+	// RFC 9126 section 5, RFC 9101 section 10.5: such an OP refuses a request
+	// whose parameters stand in the URL, which is how they are sent here.
+	if md.RequirePushedAuthorizationRequests {
+		return &UnsupportedError{Feature: "pushed authorization requests", Detail: "the OP requires them"}
+	}
+	if md.RequireSignedRequestObject {
+		return &UnsupportedError{Feature: "request objects", Detail: "the OP requires them, signed"}
+	}
 	if r.code && md.TokenEndpoint == "" {
 		return lacks("token_endpoint")
 	}

@@ -78,7 +78,7 @@ type ProviderMetadata struct {
 	BackchannelLogoutSupported         bool   `json:"backchannel_logout_supported,omitempty"`
 	BackchannelLogoutSessionSupported  bool   `json:"backchannel_logout_session_supported,omitempty"`
 
-	// RFC 8414, and RFCs 7009, 7662, 7636, 8628, 9126, 9207, 8705, 9449.
+	// RFC 8414, and RFCs 7009, 7662, 7636, 8628, 9101, 9126, 9207, 8705, 9449.
 	RevocationEndpoint                                 string            `json:"revocation_endpoint,omitempty"`
 	RevocationEndpointAuthMethodsSupported             []string          `json:"revocation_endpoint_auth_methods_supported,omitempty"`
 	RevocationEndpointAuthSigningAlgValuesSupported    []string          `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
@@ -89,6 +89,7 @@ type ProviderMetadata struct {
 	DeviceAuthorizationEndpoint                        string            `json:"device_authorization_endpoint,omitempty"`
 	PushedAuthorizationRequestEndpoint                 string            `json:"pushed_authorization_request_endpoint,omitempty"`
 	RequirePushedAuthorizationRequests                 bool              `json:"require_pushed_authorization_requests,omitempty"`
+	RequireSignedRequestObject                         bool              `json:"require_signed_request_object,omitempty"`
 	AuthorizationResponseIssParameterSupported         bool              `json:"authorization_response_iss_parameter_supported,omitempty"`
 	TLSClientCertificateBoundAccessTokens              bool              `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 	MTLSEndpointAliases                                map[string]string `json:"mtls_endpoint_aliases,omitempty"`
