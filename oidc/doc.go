@@ -2,8 +2,9 @@
 // message that a client sends to an OpenID Provider (OP) or receives from one,
 // and every check that it owes. It keeps no state, sets no cookie and writes no
 // HTML. Most web applications want the floors above it: package
-// rely.example/rp keeps logins and tokens in a store, and the command in
-// rely.example/cmd/rely shows all of it at work.
+// rely.example/login has handlers, sessions and every logout for net/http, and
+// package rely.example/rp, beneath it, keeps logins and tokens in a store. The
+// command in rely.example/cmd/rely shows all of it at work.
 //
 // # The six steps
 //
