@@ -288,7 +288,7 @@ func (r remoteRSA) DecryptKey(encryptedKey []byte, _ gojose.Header) ([]byte, err
 // must not be told to whoever sent the token.
 func open(token string, h Header, key any) (payload []byte, ok bool) {
 	// JOSE libraries have panicked on crafted tokens, this one too
-	// (CVE-2026-34986). The parts were checked above; should another way be found,
+	//. The parts were checked above; should another way be found,
 	// it ends here and not in the program.
 	defer func() {
 		if recover() != nil {
