@@ -287,9 +287,8 @@ func (r remoteRSA) DecryptKey(encryptedKey []byte, _ gojose.Header) ([]byte, err
 // open decrypts with one key. The library's error is dropped: what it tells apart
 // must not be told to whoever sent the token.
 func open(token string, h Header, key any) (payload []byte, ok bool) {
-	// JOSE libraries have panicked on crafted tokens, this one too
-	//. The parts were checked above; should another way be found,
-	// it ends here and not in the program.
+	// Crafted tokens have made JOSE libraries panic. The parts were checked above;
+	// should another way be found, it ends here and not in the program.
 	defer func() {
 		if recover() != nil {
 			payload, ok = nil, false
