@@ -118,7 +118,7 @@ type checker struct {
 // give up with. Strings for the detail are built only where somebody sees them,
 // so the caller passes them plain.
 func (c *checker) that(passed bool, r Reason, spec, title, want, got string) error {
-	if passed && c.report == nil && (c.trace == nil || c.trace.Check == nil) {
+	if passed && !c.wantsDetail() {
 		return nil
 	}
 	if passed {
@@ -129,14 +129,7 @@ func (c *checker) that(passed bool, r Reason, spec, title, want, got string) err
 
 func (c *checker) tell(passed bool, r Reason, spec, title, detail string) error {
 	k := Check{Step: c.step, Title: title, Spec: spec, Reason: r, Passed: passed, Detail: detail}
-	if c.report != nil {
-		*c.report = append(*c.report, k)
-		return nil
-	}
-	if c.trace != nil && c.trace.Check != nil {
-		c.trace.Check(c.ctx, k)
-	}
-	if passed {
+	if c.record(k) || passed {
 		return nil
 	}
 	return &ProtocolError{Reason: r, Step: c.step, Spec: spec, Detail: detail}
@@ -147,15 +140,36 @@ func (c *checker) failed(err *ProtocolError, title string) error {
 	if err.Step == "" {
 		err.Step = c.step
 	}
-	k := Check{Step: err.Step, Title: title, Spec: err.Spec, Reason: err.Reason, Detail: err.Detail}
+	if c.record(Check{Step: err.Step, Title: title, Spec: err.Spec, Reason: err.Reason, Detail: err.Detail}) {
+		return nil
+	}
+	return err
+}
+
+// record hands a check to whoever sees it, and reports whether the message is
+// only being explained, so that a failure is no reason to stop.
+func (c *checker) record(k Check) (explaining bool) {
 	if c.report != nil {
 		*c.report = append(*c.report, k)
-		return nil
+		return true
 	}
 	if c.trace != nil && c.trace.Check != nil {
 		c.trace.Check(c.ctx, k)
 	}
-	return err
+	return false
+}
+
+// wantsDetail reports whether somebody sees the checks that pass.
+func (c *checker) wantsDetail() bool {
+	return c.report != nil || c.trace != nil && c.trace.Check != nil
+}
+
+// tellIf is that for a comparison of times.
+func (c *checker) tellIf(passed bool, r Reason, spec, title, intro string, at, now time.Time) error {
+	if passed && !c.wantsDetail() {
+		return nil
+	}
+	return c.tell(passed, r, spec, title, intro+timeText(at)+", now is "+timeText(now))
 }
 
 // found is the detail of a check that was passed.
