@@ -139,7 +139,7 @@ func FuzzWrap(f *testing.F) {
 	f.Add("oneverylongword\x1b[31m and \u202e", 5)
 	f.Fuzz(func(t *testing.T, s string, n int) {
 		if n < 1 || n > 200 {
-			t.Skip()
+			t.Skip("no terminal has so many columns")
 		}
 		lines := wrap(s, n)
 		for _, l := range lines {
