@@ -208,16 +208,8 @@ func (c *Client) openClaims(ctx context.Context, k *checker, raw string, o Claim
 	if err != nil {
 		return nil, "", k.failed(badPayload(err), "the source's claims are JSON of the right types")
 	}
-	now, skew := c.p.env.now(), c.p.env.skew
-	if w.expiry.there {
-		if err := k.tellIf(now.Sub(w.expiry.at) <= skew, TokenExpired, "RFC 7519 4.1.4", "exp is not past", "it is ", w.expiry.at, now); err != nil {
-			return nil, "", err
-		}
-	}
-	if w.notBefore.there {
-		if err := k.tellIf(w.notBefore.at.Sub(now) <= skew, TokenNotYetValid, "RFC 7519 4.1.5", "nbf is not in the future", "it is ", w.notBefore.at, now); err != nil {
-			return nil, "", err
-		}
+	if err := c.checkLifetime(k, &w); err != nil {
+		return nil, "", err
 	}
 	if w.audience.there {
 		// Core section 5.6.2 asks for no aud; one that names others was made for

@@ -421,6 +421,21 @@ func (c *Client) checkTimes(k *checker, w *idClaims) error {
 	return nil
 }
 
+// checkLifetime is for a JWT that need not say how long it lives: exp and nbf count
+// where they are there (RFC 7519 sections 4.1.4 and 4.1.5).
+func (c *Client) checkLifetime(k *checker, w *idClaims) error {
+	now, skew := c.p.env.now(), c.p.env.skew
+	if exp := w.expiry.at; w.expiry.there {
+		if err := k.tellIf(now.Sub(exp) <= skew, TokenExpired, "RFC 7519 4.1.4", "exp is not past", "it is ", exp, now); err != nil {
+			return err
+		}
+	}
+	if nbf := w.notBefore.at; w.notBefore.there {
+		return k.tellIf(nbf.Sub(now) <= skew, TokenNotYetValid, "RFC 7519 4.1.5", "nbf is not in the future", "it is ", nbf, now)
+	}
+	return nil
+}
+
 // checkSubject is Core section 2. It also refuses a security event in the place
 // of an ID Token (Back-Channel Logout section 2.4).
 func checkSubject(k *checker, w *idClaims) error {

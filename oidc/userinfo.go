@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"rely.example/internal/fetch"
 	"rely.example/internal/strictjson"
@@ -148,7 +147,7 @@ func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (clai
 	if err != nil {
 		return nil, false, k.failed(badPayload(err), "the claims are JSON of the right types")
 	}
-	md, now, skew := c.p.md(), c.p.env.now(), c.p.env.skew
+	md := c.p.md()
 	if w.issuer.there {
 		if err := k.that(w.issuer.value == md.Issuer, BadIssuer, "Core 5.3.2", "iss is the issuer", md.Issuer, w.issuer.value); err != nil {
 			return nil, false, err
@@ -159,18 +158,8 @@ func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (clai
 			return nil, false, err
 		}
 	}
-	for _, at := range []struct {
-		title  string
-		reason Reason
-		t      time.Time
-		ok     bool
-	}{
-		{"exp is not past", TokenExpired, w.expiry.at, !w.expiry.there || now.Sub(w.expiry.at) <= skew},
-		{"nbf is not in the future", TokenNotYetValid, w.notBefore.at, !w.notBefore.there || w.notBefore.at.Sub(now) <= skew},
-	} {
-		if err := k.tellIf(at.ok, at.reason, "RFC 7519 4.1", at.title, "it is ", at.t, now); err != nil {
-			return nil, false, err
-		}
+	if err := c.checkLifetime(k, &w); err != nil {
+		return nil, false, err
 	}
 	return json.RawMessage(v.Payload), true, nil
 }
