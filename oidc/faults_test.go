@@ -3,6 +3,7 @@ package oidc_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,22 @@ const (
 	pageShown   outcome = "page"        // the OP lets nobody back
 )
 
-// faults is what each fault that the test OP knows leads to.
-var faults = map[oidctest.Fault]outcome{
+// faults is what each fault that the test OP knows leads to. A later feature has
+// a table in the file of its own tests, and a journey by the Group of its faults.
+var faults = merged(loginFaults)
+
+var featureJourneys = map[string]func(*journey) error{}
+
+func merged(tables ...map[oidctest.Fault]outcome) map[oidctest.Fault]outcome {
+	all := make(map[oidctest.Fault]outcome)
+	for _, t := range tables {
+		maps.Copy(all, t)
+	}
+	return all
+}
+
+// loginFaults is what the faults of a login without any feature lead to.
+var loginFaults = map[oidctest.Fault]outcome{
 	oidctest.JRDNoIssuer: oidc.NoIssuer, oidctest.JRDTwoIssuers: harmless, oidctest.JRDHrefNumber: oidc.NoIssuer, oidctest.JRDHrefMissing: oidc.NoIssuer,
 	oidctest.JRDIssuerHTTP: oidc.InsecureURL, oidctest.JRDIssuerQuery: oidc.BadMetadata, oidctest.JRDIssuerElsewhere: harmless, oidctest.JRDNotFound: oidc.NoIssuer,
 	oidctest.JRDHTML: oidc.UnexpectedMediaType, oidctest.JRDNull: oidc.MalformedResponse, oidctest.JRDTruncated: oidc.MalformedResponse, oidctest.JRDRedirectHTTP: oidc.UnexpectedRedirect,
@@ -136,7 +151,11 @@ func TestHostileFaults(t *testing.T) {
 			if strings.Contains(string(f.Fault), "slow") {
 				j.opts.Timeout = time.Second // more than any other step takes on a busy machine
 			}
-			err := j.run()
+			run := (*journey).run
+			if own := featureJourneys[f.Group]; own != nil {
+				run = own
+			}
+			err := run(j)
 			switch code, isOP := strings.CutPrefix(string(want), "op: "); {
 			case want == harmless:
 				if err != nil {

@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -141,9 +142,13 @@ type step struct {
 	do func(*run)
 }
 
-// steps is a login of every kind. Each may use what the one before received,
+// steps is a login of every kind; those of a later feature come after those that
+// were there, from the file of its own tests.
+func steps() []step { return slices.Concat(loginSteps()) }
+
+// loginSteps is a login of every kind that needs no feature. Each may use what the one before received,
 // which is what it was without a fault, since a run ends at a difference.
-func steps() []step {
+func loginSteps() []step {
 	var access, refresh string
 	return []step{
 		{EndpointWebFinger, func(r *run) {
@@ -315,21 +320,35 @@ func TestTLSFaults(t *testing.T) {
 	}
 }
 
-// Every constant is in the table, and its comment says what the table says.
-func TestFaultTableIsComplete(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "faults_names.go", nil, parser.ParseComments)
+// faultConstants are the constants of faults_names.go, and of the file that each
+// later feature has for its own.
+func faultConstants(t *testing.T) []ast.Spec {
+	t.Helper()
+	files, err := filepath.Glob("faults_*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var specs []ast.Spec
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST {
+				specs = append(specs, g.Specs...)
+			}
+		}
+	}
+	return specs
+}
+
+// Every constant is in the table, and its comment says what the table says.
+func TestFaultTableIsComplete(t *testing.T) {
 	declared := map[string]string{} // value to comment
 	names := map[string]string{}    // value to name
-	for _, d := range file.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok || g.Tok != token.CONST {
-			continue
-		}
-		for _, s := range g.Specs {
-			v := s.(*ast.ValueSpec)
+	for _, s := range faultConstants(t) {
+		if v := s.(*ast.ValueSpec); v.Type != nil && fmt.Sprint(v.Type) == "Fault" {
 			value := strings.Trim(v.Values[0].(*ast.BasicLit).Value, `"`)
 			if _, twice := declared[value]; twice {
 				t.Errorf("two faults are called %q", value)
