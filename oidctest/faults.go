@@ -25,6 +25,11 @@ type FaultInfo struct {
 	// ResponseType is a response type with which it shows. Empty means code.
 	ResponseType string
 
+	// Flow is the exchange in which it shows, if that is another than a login
+	// in the browser, such as "device". Empty means a login, from the
+	// identifier to a refresh.
+	Flow string
+
 	// Needs says in words what else a login needs for the fault to show.
 	// Empty means nothing.
 	Needs string

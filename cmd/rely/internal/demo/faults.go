@@ -76,7 +76,7 @@ func showable(f oidctest.FaultInfo) bool {
 	case oidctest.TokenEndpointElsewhere, oidctest.RegistrationEndpointElsewhere, oidctest.RegistrationForeignClientID:
 		return false // one OP that poses as another: it takes two
 	}
-	return f.Needs != "a provider with TLS"
+	return f.Needs != "a provider with TLS" && f.Flow == ""
 }
 
 // goesOn says how the relying party does what a fault demands of it while the
