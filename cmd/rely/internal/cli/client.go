@@ -21,6 +21,7 @@ type clientFlags struct {
 	redirectURIs  []string
 	responseTypes []string
 	authMethod    string
+	authAlg       string
 	keyFile       string
 	idTokenAlg    string
 	initialToken  string
@@ -33,6 +34,7 @@ func (c *clientFlags) register(cmd *cobra.Command) {
 	f.StringVar(&c.name, "name", "rely", "register the client as `TEXT`, which users see")
 	f.StringSliceVar(&c.redirectURIs, "redirect-uri", nil, "register or use the redirect `URI`; one like http://127.0.0.1:8400/callback where the OP insists on a fixed port (default: http://127.0.0.1/callback, any port)")
 	f.StringVar(&c.authMethod, "auth-method", "", "authenticate by `METHOD`: none, client_secret_basic, client_secret_post, client_secret_jwt or private_key_jwt")
+	f.StringVar(&c.authAlg, "auth-signing-alg", "", "sign client assertions with `ALG` (default: by the kind of the key)")
 	f.StringVar(&c.keyFile, "key", "", "sign and decrypt with the private key in `FILE` (PEM)")
 	f.StringVar(&c.idTokenAlg, "id-token-alg", "", "expect ID Tokens signed with `ALG` (default: RS256)")
 	f.StringVar(&c.initialToken, "initial-token-file", "", "register with the initial access token in `FILE` (- for standard input, or RELY_INITIAL_TOKEN)")
@@ -100,6 +102,8 @@ func (c *clientFlags) wanted(md *oidc.ProviderMetadata, redirectURIs, responseTy
 		ApplicationType:          applicationType(redirectURIs),
 		TokenEndpointAuthMethod:  c.authMethod,
 		IDTokenSignedResponseAlg: c.idTokenAlg,
+
+		TokenEndpointAuthSigningAlg: c.authAlg,
 	}
 	if c.keyFile != "" {
 		k, err := readKey(c.keyFile)

@@ -2,13 +2,10 @@ package cli
 
 import (
 	"errors"
-	"fmt"
-	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"rely.example/cmd/rely/internal/doctor"
 	"rely.example/cmd/rely/internal/profile"
 	"rely.example/cmd/rely/internal/tty"
 	"rely.example/oidc"
@@ -95,14 +92,14 @@ func (a *app) describe(typed, by string, md *oidc.ProviderMetadata) {
 		tty.Field{Label: "front channel", Value: yes(md.FrontchannelLogoutSupported)},
 		tty.Field{Label: "session iframe", Value: yes(md.CheckSessionIframe != "")},
 	)
-	odd := oddities(md)
+	odd := doctor.Remarks(*md)
 	if len(odd) == 0 {
 		p.Printf("\n%s Nothing odd about it.\n", p.Good("ok"))
 		return
 	}
 	p.Heading("Worth knowing")
 	for _, o := range odd {
-		p.Item(p.Warn("!"), tty.Clean(o))
+		p.Item(p.Warn("!"), cited(p, o.Text, o.Spec))
 	}
 }
 
@@ -111,60 +108,6 @@ func yes(b bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-// oddities are what a reader of the metadata should know: rules that the
-// document breaks without harm, and what makes logins weaker.
-func oddities(md *oidc.ProviderMetadata) []string {
-	var out []string
-	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if strings.HasPrefix(md.Issuer, "http://") {
-		say("The issuer is an http URL: whatever is sent there can be read and changed on the way.")
-	}
-	if md.ResponseTypesSupported == nil {
-		say("response_types_supported is missing, although it is required (Discovery 3).")
-	}
-	if md.SubjectTypesSupported == nil {
-		say("subject_types_supported is missing, although it is required (Discovery 3).")
-	}
-	algs := md.IDTokenSigningAlgValuesSupported
-	switch {
-	case algs == nil:
-		say("id_token_signing_alg_values_supported is missing, although it is required (Discovery 3).")
-	case !slices.Contains(algs, "RS256"):
-		say("It does not announce RS256 for ID Tokens, which every provider must support (Discovery 3).")
-	}
-	if slices.Contains(algs, "none") {
-		say("It offers ID Tokens without signature (alg none). rely accepts none.")
-	}
-	if !slices.Contains(md.CodeChallengeMethodsSupported, "S256") {
-		say("It does not announce PKCE with S256. rely sends the challenge all the same (RFC 9700 2.1.1).")
-	}
-	if slices.Contains(md.CodeChallengeMethodsSupported, "plain") {
-		say("It takes PKCE with plain, which protects nothing (RFC 9700 2.1.1). rely never uses it.")
-	}
-	if !md.AuthorizationResponseIssParameterSupported {
-		say("It does not name itself in authentication responses (RFC 9207): an application with several providers cannot tell them apart by the answer.")
-	}
-	if len(md.ScopesSupported) > 0 && !slices.Contains(md.ScopesSupported, "openid") {
-		say("scopes_supported lacks openid, which it must hold (Discovery 3).")
-	}
-	if md.RegistrationEndpoint == "" {
-		say("It offers no dynamic registration: register a client on its pages, and give it with --client-id.")
-	}
-	if md.UserInfoEndpoint == "" {
-		say("It has no UserInfo endpoint: what it knows about a user is in the ID Token.")
-	}
-	if u, err := url.Parse(md.Issuer); err == nil {
-		hosts := map[string]bool{}
-		for _, e := range []string{md.AuthorizationEndpoint, md.TokenEndpoint, md.UserInfoEndpoint, md.JWKSURI} {
-			if eu, err := url.Parse(e); err == nil && eu.Host != "" && eu.Host != u.Host && !hosts[eu.Host] {
-				hosts[eu.Host] = true
-				say("Endpoints are at another host than the issuer: %s.", eu.Host)
-			}
-		}
-	}
-	return out
 }
 
 // exactly is cobra.ExactArgs with a message that says what belongs there.

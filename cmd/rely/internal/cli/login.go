@@ -293,7 +293,8 @@ func (a *app) knownClient(l *loginFlags, before *profile.Profile) (*oidc.Registr
 	}
 	r := &oidc.Registration{ClientID: l.clientID, Secret: secret, Metadata: oidc.ClientMetadata{
 		RedirectURIs: uris, ApplicationType: applicationType(uris),
-		TokenEndpointAuthMethod: l.client.authMethod, IDTokenSignedResponseAlg: l.client.idTokenAlg,
+		TokenEndpointAuthMethod: l.client.authMethod, TokenEndpointAuthSigningAlg: l.client.authAlg,
+		IDTokenSignedResponseAlg: l.client.idTokenAlg,
 	}}
 	if l.responseType != "" {
 		r.Metadata.ResponseTypes = []string{l.responseType}
