@@ -56,6 +56,17 @@ func checkRedirectURIs(d Directory) error {
 	return err
 }
 
+// closer is implemented by directories that make Providers of their own.
+type closer interface{ close() }
+
+// closeDirectory closes what a directory made. A client that was handed to it
+// has an owner of its own.
+func closeDirectory(d Directory) {
+	if c, ok := d.(closer); ok {
+		c.close()
+	}
+}
+
 // Only is a directory of clients that exist. Of two at one issuer the first is
 // used.
 func Only(clients ...*oidc.Client) Directory {
@@ -120,11 +131,17 @@ func (d each) list(f func(issuer, redirectURI string)) {
 	}
 }
 
+func (d each) close() {
+	for _, one := range d {
+		closeDirectory(one)
+	}
+}
+
 // Configured is a directory of one OP whose metadata is discovered and whose
 // client is known. Nothing is fetched before the first use, so that a program
 // starts while its OP is down; a failed discovery is tried again by a later call,
 // after a while that grows up to a minute. Once discovered, the Provider keeps
-// its metadata and keys fresh by itself.
+// its metadata and keys fresh by itself. RP.Close closes it.
 //
 // o is as for oidc.Discover, c as for oidc.NewClient.
 func Configured(issuer string, o *oidc.Options, c oidc.ClientConfig) Directory {
@@ -132,6 +149,7 @@ func Configured(issuer string, o *oidc.Options, c oidc.ClientConfig) Directory {
 	if o != nil && o.Now != nil {
 		d.lazy.now = o.Now
 	}
+	d.lazy.release = func(c *oidc.Client) { c.Provider().Close() }
 	d.lazy.make = func(ctx context.Context) (*oidc.Client, time.Time, error) {
 		p, err := oidc.Discover(ctx, issuer, o)
 		if err != nil {
@@ -159,6 +177,8 @@ func (d *configured) Client(ctx context.Context, issuer string) (*oidc.Client, e
 
 func (d *configured) soleIssuer() bool { return true }
 
+func (d *configured) close() { d.lazy.close() }
+
 func (d *configured) list(f func(issuer, redirectURI string)) {
 	for _, uri := range d.uris {
 		f(d.issuer, uri)
@@ -171,8 +191,12 @@ type lazy struct {
 	// make makes the client, and says until when it is good; zero: for ever.
 	make func(ctx context.Context) (*oidc.Client, time.Time, error)
 	now  func() time.Time // nil: time.Now
+	// release lets go of a client that was made, when all is closed; nil: nothing
+	// is to be done.
+	release func(*oidc.Client)
 
-	ready atomic.Pointer[readyClient]
+	ready  atomic.Pointer[readyClient]
+	closed atomic.Bool
 
 	once sync.Once
 	turn chan struct{} // holds one token; who has it makes the client
@@ -201,6 +225,14 @@ func (l *lazy) current() *oidc.Client {
 	return nil
 }
 
+// close lets no client be made any more, and releases the one that there is.
+func (l *lazy) close() {
+	l.closed.Store(true)
+	if r := l.ready.Load(); r != nil && l.release != nil {
+		l.release(r.client)
+	}
+}
+
 func (l *lazy) client(ctx context.Context) (*oidc.Client, error) {
 	if c := l.current(); c != nil {
 		return c, nil
@@ -214,6 +246,9 @@ func (l *lazy) client(ctx context.Context) (*oidc.Client, error) {
 	}
 	if c := l.current(); c != nil {
 		return c, nil
+	}
+	if l.closed.Load() {
+		return nil, &Error{Reason: BadConfig, Detail: "the directory was closed with its RP"}
 	}
 	now := l.clock()
 	if l.err != nil && now.Before(l.retryAt) {
@@ -231,5 +266,8 @@ func (l *lazy) client(ctx context.Context) (*oidc.Client, error) {
 	}
 	l.failures, l.err = 0, nil
 	l.ready.Store(&readyClient{c, until})
+	if l.closed.Load() {
+		l.close() // which had not seen it
+	}
 	return c, nil
 }

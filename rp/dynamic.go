@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -97,6 +98,7 @@ type Dynamic struct {
 	asked oidc.ClientMetadata
 
 	mu       sync.Mutex // guards the fields below
+	closed   bool
 	entries  map[string]*list.Element
 	used     list.List // of *entry, the last used in front
 	allowed  float64   // registrations that may be begun now
@@ -227,6 +229,12 @@ func (d *Dynamic) entry(issuer string) *entry {
 		}
 	}
 	e.lazy.now = d.now
+	e.lazy.release = func(c *oidc.Client) {
+		if !slices.Contains(d.Providers, c.Provider()) {
+			c.Provider().Close()
+		}
+	}
+	e.lazy.closed.Store(d.closed)
 	e.lazy.make = func(ctx context.Context) (*oidc.Client, time.Time, error) { return d.make(ctx, e) }
 	d.entries[issuer] = d.used.PushFront(e)
 	for d.used.Len() > d.MaxIssuers {
@@ -235,6 +243,16 @@ func (d *Dynamic) entry(issuer string) *entry {
 		delete(d.entries, last.Value.(*entry).issuer)
 	}
 	return e
+}
+
+// close closes the Providers that were discovered here.
+func (d *Dynamic) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for el := d.used.Front(); el != nil; el = el.Next() {
+		el.Value.(*entry).lazy.close()
+	}
 }
 
 // admit takes one registration from what is allowed in this time.

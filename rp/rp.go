@@ -483,14 +483,17 @@ func (r *RP) UserInfo(ctx context.Context, state string) (*oidc.UserInfo, error)
 
 // Close waits for the refreshes that are under way, and saves what the store
 // could not take earlier. It fails if something is lost by that: those users
-// must log in again. It may be called more than once. Afterwards nothing is
-// refreshed any more.
+// must log in again. It also closes the Providers that Configured and Dynamic have
+// made for it. It may be called more than once. Afterwards nothing is refreshed or
+// fetched any more.
 func (r *RP) Close() error {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
 	r.running.Wait()
-	return r.saveAll()
+	err := r.saveAll()
+	closeDirectory(r.directory)
+	return err
 }
 
 // Format prints nothing: an RP holds keys.
