@@ -38,6 +38,14 @@ type Config struct {
 	// "/t1" makes the issuer https://127.0.0.1:port/t1. Empty means none.
 	Path string
 
+	// TrailingSlash ends the issuer with a slash, as some providers do. It is part
+	// of the identifier: iss has it, and so must whatever is compared with it.
+	TrailingSlash bool
+
+	// JWKSPath is where the keys are, below Path: a client that guesses jwks_uri
+	// in place of reading it is found out. Empty means "/jwks".
+	JWKSPath string
+
 	// Hosts are further names under which the OP is reached: its certificate
 	// covers them, WebFinger answers for accounts at them, and
 	// [OP.HTTPClient] dials the OP for them. Names without a port.
@@ -190,6 +198,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Path != "" && (!strings.HasPrefix(c.Path, "/") || strings.HasSuffix(c.Path, "/") || strings.ContainsAny(c.Path, "?#{}")) {
 		return c, fmt.Errorf("oidctest: Path is %q; it must begin with a slash, not end with one, and hold no query, fragment or brace", c.Path)
 	}
+	if c.JWKSPath != "" && (!strings.HasPrefix(c.JWKSPath, "/") || strings.ContainsAny(c.JWKSPath, "?#{}")) {
+		return c, fmt.Errorf("oidctest: JWKSPath is %q; it must begin with a slash, and hold no query, fragment or brace", c.JWKSPath)
+	}
 	if c.Issuer != "" {
 		u, err := url.Parse(c.Issuer)
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
@@ -197,7 +208,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		c.Path = strings.TrimSuffix(u.Path, "/")
 		if u.Path == "/" {
-			return c, fmt.Errorf("oidctest: Issuer is %q; write it without the final slash", c.Issuer)
+			return c, fmt.Errorf("oidctest: Issuer is %q; write it without the final slash, and set TrailingSlash", c.Issuer)
 		}
 	}
 	return c, nil

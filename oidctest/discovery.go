@@ -3,6 +3,7 @@ package oidctest
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // ACRValues returns the authentication context classes that the OP can reach,
@@ -62,7 +63,7 @@ func (op *OP) metadata() map[string]any {
 		"request_parameter_supported":      false,
 		"request_uri_parameter_supported":  false,
 		"require_request_uri_registration": false,
-		"service_documentation":            op.Issuer + "/",
+		"service_documentation":            strings.TrimSuffix(op.Issuer, "/") + "/",
 		"code_challenge_methods_supported": list("S256"), // RFC 8414, section 2
 		"prompt_values_supported":          list("none", "login", "consent", "select_account"),
 	}

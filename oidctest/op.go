@@ -22,7 +22,8 @@ import (
 // OP is a running OpenID Provider. Its methods may be called at any time from
 // any goroutine.
 type OP struct {
-	// Issuer is the issuer identifier, without a final slash.
+	// Issuer is the issuer identifier, without a final slash unless
+	// [Config.TrailingSlash] is set.
 	Issuer string
 
 	// Host is the host of the issuer, with its port if it has one.
@@ -196,17 +197,26 @@ func (op *OP) user(name string) (User, bool) {
 
 // URL returns the URL of an endpoint; empty for [EndpointNone].
 func (op *OP) URL(e Endpoint) string {
-	base := strings.TrimSuffix(op.Issuer, op.c.Path)
+	at := strings.TrimSuffix(op.Issuer, "/")
 	switch e {
 	case EndpointWebFinger:
-		return base + webFingerPath
+		return strings.TrimSuffix(at, op.c.Path) + webFingerPath
 	case EndpointDiscovery:
-		return op.Issuer + discoveryPath
+		return at + discoveryPath // Discovery 1.0, section 4.1: without a final slash before it
 	}
-	if p, ok := endpointPaths()[e]; ok {
-		return op.Issuer + p
+	if p, ok := op.paths()[e]; ok {
+		return at + p
 	}
 	return ""
+}
+
+// paths is where the endpoints are, below the path of the issuer.
+func (op *OP) paths() map[Endpoint]string {
+	m := endpointPaths()
+	if op.c.JWKSPath != "" {
+		m[EndpointJWKS] = op.c.JWKSPath
+	}
+	return m
 }
 
 const (
@@ -240,7 +250,7 @@ func (op *OP) endpoint(path string) Endpoint {
 	case op.c.Path + loginPath:
 		return EndpointAuthorization
 	}
-	for e, p := range endpointPaths() {
+	for e, p := range op.paths() {
 		if path == op.c.Path+p || (e == EndpointManagement && strings.HasPrefix(path, op.c.Path+p)) {
 			return e
 		}
@@ -345,6 +355,9 @@ func (s *site) add(c Config, tb TB) (*OP, error) {
 		c: c, site: s, tb: tb, table: behaviours(),
 		clients: map[string]*registered{}, broken: map[Fault]bool{}, intercepts: map[Endpoint]http.HandlerFunc{},
 		keys: c.keys,
+	}
+	if c.TrailingSlash {
+		op.Issuer += "/"
 	}
 	if op.keys == nil {
 		op.keys = newKeyring(c.RSAKey)

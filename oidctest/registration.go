@@ -150,7 +150,7 @@ func (op *OP) registrationResponse(c *registered) map[string]any {
 		}
 	}
 	m["registration_access_token"] = c.registrationToken
-	m["registration_client_uri"] = op.Issuer + endpointPaths()[EndpointManagement] + url.PathEscape(c.ID)
+	m["registration_client_uri"] = op.URL(EndpointManagement) + url.PathEscape(c.ID)
 	return m
 }
 

@@ -39,6 +39,7 @@ var floors = []floor{
 	{path: "store"},
 	{path: "rp", imports: []string{"oidc", "store", "store/memstore", "internal/seal"}, tests: []string{"rp", "oidctest", "store/storetest"}},
 	{path: "login", imports: []string{"rp", "oidc", "store", "internal/seal"}, tests: []string{"login", "oidctest", "store/memstore"}},
+	{path: "conformance", tests: []string{"login", "rp", "oidc", "oidctest", "store/memstore"}},
 	{path: "otel", imports: []string{"oidc"}, tests: []string{"otel", "oidctest"}, others: true},
 	{path: "cmd/rely", imports: []string{"cmd/rely", "login", "rp", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
 	{path: "peers", imports: []string{"peers", "login", "rp", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
