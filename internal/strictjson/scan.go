@@ -2,6 +2,8 @@ package strictjson
 
 import (
 	"bytes"
+	"math/bits"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -110,6 +112,7 @@ func (s *scanner) object(depth int, visit func(name, value string) error) outcom
 		return scanned
 	}
 	var names [maxFastNames]string
+	var seen uint64 // a mark for each name, so that few are compared
 	for n := 0; ; n++ {
 		s.space()
 		start := s.at
@@ -121,11 +124,11 @@ func (s *scanner) object(depth int, visit func(name, value string) error) outcom
 		if !plain && strings.IndexByte(name, '\\') >= 0 {
 			return unusual // the same name may be spelled in two ways
 		}
-		for _, other := range names[:n] {
-			if other == name {
-				return unusual
-			}
+		mark := markOf(name)
+		if seen&mark != 0 && slices.Contains(names[:n], name) {
+			return unusual
 		}
+		seen |= mark
 		names[n] = name
 		s.space()
 		if !s.take(':') {
@@ -149,6 +152,15 @@ func (s *scanner) object(depth int, visit func(name, value string) error) outcom
 			return unusual
 		}
 	}
+}
+
+// markOf returns one bit, the same for equal names and mostly another for others.
+func markOf(name string) uint64 {
+	h := uint(len(name))
+	if h > 0 {
+		h += 7*uint(name[0]) + 13*uint(name[len(name)/2]) + 29*uint(name[len(name)-1])
+	}
+	return 1 << (h % 64)
 }
 
 func (s *scanner) array(depth int) bool {
@@ -207,12 +219,8 @@ func (s *scanner) text() (plain, ok bool) {
 		return false, false
 	}
 	plain = true
-	for i++; i < len(d); i++ {
-		c := d[i]
-		if !special[c] {
-			continue
-		}
-		switch {
+	for i = skipPlain(d, i+1); i < len(d); i = skipPlain(d, i+1) {
+		switch c := d[i]; {
 		case c == '"':
 			start := s.at
 			s.at = i + 1
@@ -225,6 +233,35 @@ func (s *scanner) text() (plain, ok bool) {
 		plain = false
 	}
 	return false, false
+}
+
+// skipPlain returns where in d, from i on, the first special byte is, or a number
+// that is not less than len(d) if there is none.
+func skipPlain(d string, i int) int {
+	for i+8 <= len(d) {
+		// Eight bytes at once, of which the compiler makes one load. This is
+		// where a scan spends its time: byte by byte it takes three times as long.
+		b := d[i : i+8]
+		if at := firstSpecial(uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56); at < 8 {
+			return i + at
+		}
+		i += 8
+	}
+	for i < len(d) && !special[d[i]] {
+		i++
+	}
+	return i
+}
+
+// firstSpecial returns which byte of w, the lowest first, is the first that is
+// special, or 8. A subtraction that borrows marks a byte above a special one
+// only, so the first mark is always true.
+func firstSpecial(w uint64) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quotes, escapes := w^(ones*'"'), w^(ones*'\\')
+	marks := (w | (w - ones*' ') | (quotes - ones) | (escapes - ones)) & highs
+	return bits.TrailingZeros64(marks) / 8
 }
 
 // special are the bytes at which reading a string has to stop and think: its end,

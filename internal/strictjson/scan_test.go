@@ -183,3 +183,46 @@ func TestList(t *testing.T) {
 		}
 	}
 }
+
+// TestSkipPlain: eight bytes at once find what one by one finds, at every place
+// and beside every other byte.
+func TestSkipPlain(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			for _, beside := range []byte{'a', 0x20, 0x21, 0x23, 0x5b, 0x5d, 0x7f, byte(c), byte(c + 1), byte(c - 1)} {
+				text := []byte(strings.Repeat(string(rune('a')), 20))
+				text[at] = byte(c)
+				text[(at+1)%20], text[(at+19)%20] = beside, beside
+				want := slices.IndexFunc(text, func(b byte) bool { return special[b] })
+				if want < 0 {
+					want = len(text)
+				}
+				if got := skipPlain(string(text), 0); got != want {
+					t.Fatalf("%q: got %d, want %d", text, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestScanManyNames: the marks of names collide, and a name twice is still found.
+func TestScanManyNames(t *testing.T) {
+	var names []string
+	for i := range maxFastNames {
+		names = append(names, fmt.Sprintf("n%d", i))
+	}
+	text := func(names []string) string { return `{"` + strings.Join(names, `":1,"`) + `":1}` }
+	if got, err := scanAll(text(names)); err != nil || len(got) != maxFastNames {
+		t.Fatalf("got %d members, %v", len(got), err)
+	}
+	for i := range names[1:] {
+		twice := slices.Clone(names)
+		twice[i+1] = names[0]
+		if _, err := scanAll(text(twice)); err == nil {
+			t.Fatalf("%s was accepted twice", names[0])
+		}
+	}
+	if _, err := scanAll(`{"":1,"":2}`); err == nil {
+		t.Fatal("an empty name was accepted twice")
+	}
+}
