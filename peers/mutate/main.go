@@ -28,11 +28,13 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -107,20 +109,23 @@ func run(ctx context.Context, only string, write bool, workers int) error {
 	return os.WriteFile(filepath.Join(root, "docs", "mutation.md"), []byte(text), 0o644)
 }
 
-// judge runs, for each mutant, the tests that reach it until one fails: first those
-// that killed others of its file, then the quickest.
+// judge runs, for each mutant, the tests that reach it: those that killed others
+// of its file one by one, the likeliest first, and then all the others at once,
+// the quickest first, until one fails.
 func (s *suite) judge(ctx context.Context, mutants []*mutant, workers int) {
 	queue := make(chan *mutant)
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
 			for m := range queue {
-				for _, t := range s.reaching(m) {
+				for batch := range s.batches(m) {
 					m.tested = true
-					if passed := s.passes(ctx, m.id, t); ctx.Err() != nil {
+					passed, failed := s.passes(ctx, m.id, batch)
+					if ctx.Err() != nil {
 						return // what was killed is the test
-					} else if !passed {
-						m.killer = t.name
+					}
+					if !passed {
+						m.killer = failed
 						s.killed(m)
 						break
 					}
@@ -190,7 +195,7 @@ func (s *suite) trace(ctx context.Context, work string) error {
 			return err
 		}
 		start := time.Now()
-		if !s.exec(ctx, name, 5*time.Minute, traceVariable+"="+log) {
+		if _, passed := s.exec(ctx, "^"+name+"$", 5*time.Minute, traceVariable+"="+log); !passed {
 			fmt.Printf("%s fails without a mutant, and judges none\n", name)
 			continue
 		}
@@ -211,16 +216,39 @@ func (s *suite) trace(ctx context.Context, work string) error {
 	return nil
 }
 
-func (s *suite) reaching(m *mutant) (ts []test) {
+// likely is how many tests are tried alone before the rest run together.
+const likely = 3
+
+// batches yields the tests that reach a mutant, in the order in which they are to
+// be tried.
+func (s *suite) batches(m *mutant) iter.Seq[[]test] {
+	var ts []test
 	for _, t := range s.tests {
 		if t.reaches[m.id] {
 			ts = append(ts, t)
 		}
 	}
+	kills := make(map[string]int)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	slices.SortStableFunc(ts, func(a, b test) int { return s.kills[m.file+b.name] - s.kills[m.file+a.name] })
-	return ts
+	for _, t := range ts {
+		kills[t.name] = s.kills[m.file+t.name]
+	}
+	s.mu.Unlock()
+	slices.SortStableFunc(ts, func(a, b test) int { return kills[b.name] - kills[a.name] })
+	return func(yield func([]test) bool) {
+		for range likely {
+			if len(ts) == 0 || kills[ts[0].name] == 0 {
+				break
+			}
+			if !yield(ts[:1]) {
+				return
+			}
+			ts = ts[1:]
+		}
+		if len(ts) > 0 {
+			yield(ts)
+		}
+	}
 }
 
 func (s *suite) killed(m *mutant) {
@@ -229,15 +257,35 @@ func (s *suite) killed(m *mutant) {
 	s.kills[m.file+m.killer]++
 }
 
-// passes reports whether a test passes with a mutant. One that hangs does not.
-func (s *suite) passes(ctx context.Context, id int, t test) bool {
-	return s.exec(ctx, t.name, 20*time.Second+10*t.took, fmt.Sprintf("%s=%d", mutantVariable, id))
+// failure is the line by which a test binary names a test that failed.
+var failure = regexp.MustCompile(`(?m)^--- FAIL: ([^ /]+)`)
+
+// passes reports whether tests pass with a mutant, or else which one does not. One
+// that hangs does not.
+func (s *suite) passes(ctx context.Context, id int, tests []test) (passed bool, failed string) {
+	var names []string
+	limit := 10 * time.Second
+	for _, t := range tests {
+		names = append(names, t.name)
+		limit += 5 * t.took
+	}
+	out, passed := s.exec(ctx, "^("+strings.Join(names, "|")+")$", limit, fmt.Sprintf("%s=%d", mutantVariable, id))
+	if passed {
+		return true, ""
+	}
+	if f := failure.FindSubmatch(out); f != nil {
+		return false, string(f[1])
+	}
+	return false, names[0] // it panics, or hangs
 }
 
-func (s *suite) exec(ctx context.Context, name string, limit time.Duration, env string) bool {
+// exec runs the tests whose names match and returns what they wrote.
+func (s *suite) exec(ctx context.Context, match string, limit time.Duration, env string) (out []byte, passed bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.binary, "-test.run", "^"+name+"$", "-test.failfast", "-test.short")
+	cmd := exec.CommandContext(ctx, s.binary, "-test.run", match, "-test.failfast", "-test.short")
 	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), env)
-	return cmd.Run() == nil
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	return out, err == nil
 }
