@@ -283,6 +283,25 @@ func measureLogins(s settings) ([]section, error) {
 	return []section{sec, connections}, nil
 }
 
+// justLogin does logins of one contender.
+func justLogin(s settings) error {
+	a, stop, err := startOP()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	cs, err := newLoginers(a, a.Plain, s.who)
+	if err != nil {
+		return err
+	}
+	for _, c := range cs {
+		if c.name == s.who {
+			return plan{workers: 1}.spread(c, s.logins)
+		}
+	}
+	return fmt.Errorf("-logins needs -who, one of the contenders")
+}
+
 // countConnections counts what a burst of logins opens to a warm OP over TLS with
 // HTTP/1.1.
 func countConnections(a announcement, s settings) (section, error) {

@@ -8,6 +8,7 @@
 //	go run ./peers/bench -quick     # seconds; rough
 //	go run ./peers/bench -write     # also writes docs/benchmarks.md
 //	go run ./peers/bench -only login -cpuprofile cpu.out -who rely
+//	go build ./peers/bench && valgrind --tool=callgrind ./bench -who rely -logins 2000
 package main
 
 import (
@@ -29,6 +30,8 @@ type settings struct {
 	write bool
 	only  string // one part; "" is all
 	who   string // one contender beside the floor; "" is all
+
+	logins int // do this many logins and measure nothing
 }
 
 func main() {
@@ -44,6 +47,7 @@ func main() {
 	flag.BoolVar(&s.write, "write", false, "write docs/benchmarks.md")
 	flag.StringVar(&s.only, "only", "", "measure one part: "+strings.Join(partNames(), ", "))
 	flag.StringVar(&s.who, "who", "", "measure one contender beside the floor")
+	flag.IntVar(&s.logins, "logins", 0, "do this many logins of the one contender -who, one at a time, and measure nothing: for tools that count instructions or calls of the kernel, which a busy machine does not disturb")
 	profile := flag.String("cpuprofile", "", "write a CPU profile")
 	memory := flag.String("memprofile", "", "write a profile of every allocation, which falsifies the times")
 	flag.Parse()
@@ -108,6 +112,9 @@ func run(s settings, profile string, out io.Writer) error {
 			return err
 		}
 		defer pprof.StopCPUProfile()
+	}
+	if s.logins > 0 {
+		return justLogin(s)
 	}
 	var sections []section
 	for _, p := range parts() {
