@@ -68,16 +68,26 @@ func (c *StandardClaims) VerifiedEmail() (string, bool) {
 // be wrong without the login being so, and OPs do write updated_at as text.
 func standardClaims(object string, q Quirks) (c StandardClaims, malformed []string) {
 	err := strictjson.Scan(object, func(name, value string) error {
-		if value != "null" && !c.read(name, value, q) {
-			malformed = append(malformed, name)
-		}
+		c.note(&malformed, name, value, q)
 		return nil
 	})
 	if err != nil {
 		return StandardClaims{}, nil
 	}
-	slices.Sort(malformed)
-	return c, slices.Compact(malformed) // Scan may have shown a member twice
+	return c, sorted(malformed)
+}
+
+// note reads one member and adds its name to malformed if its type is wrong.
+func (c *StandardClaims) note(malformed *[]string, name, value string, q Quirks) {
+	if value != "null" && !c.read(name, value, q) {
+		*malformed = append(*malformed, name)
+	}
+}
+
+// sorted has each name once: strictjson.Scan may have shown a member twice.
+func sorted(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // read takes one member, if it is a standard claim, and reports whether its type

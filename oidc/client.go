@@ -178,7 +178,7 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 				return bad("client_secret_basic needs a secret")
 			}
 			a.raw = c.c.Quirks.RawBasicCredentials
-			return a, nil
+			return a.of(c.c.ID), nil
 		case secretPost:
 			if a.secret == "" {
 				return bad("client_secret_post needs a secret")
@@ -204,7 +204,7 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 	case AuthNone:
 		return NoAuth(), nil
 	case AuthSecretBasic:
-		return secretBasic{secret: secretText(c.c.Secret), raw: c.c.Quirks.RawBasicCredentials}, nil
+		return secretBasic{secret: secretText(c.c.Secret), raw: c.c.Quirks.RawBasicCredentials}.of(c.c.ID), nil
 	case AuthSecretPost:
 		return SecretPost(c.c.Secret), nil
 	case AuthSecretJWT:
@@ -384,7 +384,7 @@ func (c *Client) post(ctx context.Context, step, endpoint string, form url.Value
 	if err := c.auth.Authenticate(ctx, r); err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
 	res, err := c.p.env.do(ctx, &fetch.Request{
 		Purpose: step, Method: http.MethodPost, URL: endpoint, Header: r.Header,
 		Body: encodeForm(r.Form), Accept: accept, Credentialed: true,
@@ -397,29 +397,6 @@ func (c *Client) post(ctx context.Context, step, endpoint string, form url.Value
 		c.p.suspect()
 	}
 	return res, nil
-}
-
-// encodeForm is url.Values.Encode in one piece of memory.
-func encodeForm(v url.Values) []byte {
-	names, size := make([]string, 0, 16), 0
-	for name, values := range v {
-		names = append(names, name)
-		for _, value := range values {
-			size += len(name) + len(value) + len("=&") + 16 // a few escapes
-		}
-	}
-	slices.Sort(names)
-	b := make([]byte, 0, size)
-	for _, name := range names {
-		for _, value := range v[name] {
-			if len(b) > 0 {
-				b = append(b, '&')
-			}
-			b = append(append(b, url.QueryEscape(name)...), '=')
-			b = append(b, url.QueryEscape(value)...)
-		}
-	}
-	return b
 }
 
 // clientRefused adds what to try to an error of client authentication.

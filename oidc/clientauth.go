@@ -94,6 +94,9 @@ func SecretBasic(secret string) ClientAuth { return secretBasic{secret: secretTe
 type secretBasic struct {
 	secret secretText
 	raw    bool // Quirks.RawBasicCredentials
+
+	id    string     // of the client that field was made for; "": none
+	field secretText // the Authorization field, made once
 }
 
 func (secretBasic) Method() string { return AuthSecretBasic }
@@ -101,18 +104,29 @@ func (secretBasic) Method() string { return AuthSecretBasic }
 // Format prints the method: fmt cannot see that the field inside is a secret.
 func (a secretBasic) Format(f fmt.State, _ rune) { redact(f, "oidc.SecretBasic") }
 
+// of is a for the client of that ID.
+func (a secretBasic) of(id string) secretBasic {
+	a.id, a.field = id, secretText(a.fieldFor(id))
+	return a
+}
+
 func (a secretBasic) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
-	id, secret := r.ClientID, string(a.secret)
+	field := string(a.field)
+	if a.id == "" || r.ClientID != a.id {
+		field = a.fieldFor(r.ClientID)
+	}
+	r.Header.Set("Authorization", field)
+	return nil
+}
+
+func (a secretBasic) fieldFor(id string) string {
+	secret := string(a.secret)
 	if !a.raw {
 		// Without it a colon, a percent sign or a plus in either part means
 		// something else to an OP that decodes, as it must.
 		id, secret = url.QueryEscape(id), url.QueryEscape(secret)
 	}
-	// Both buffers are on the stack unless somebody's secret is very long.
-	pair := append(append(append(make([]byte, 0, 256), id...), ':'), secret...)
-	field := base64.StdEncoding.AppendEncode(append(make([]byte, 0, 384), "Basic "...), pair)
-	r.Header.Set("Authorization", string(field))
-	return nil
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+secret))
 }
 
 // SecretPost is the method "client_secret_post": id and secret in the body.

@@ -62,10 +62,7 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if err := t.Authorize(r); err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept", "application/json")
-	if c.userInfoIsJWT() {
-		req.Header.Set("Accept", "application/jwt")
-	}
+	req.Header["Accept"] = []string{c.userInfoType()}
 	res, err := c.p.env.do(ctx, req)
 	if err != nil {
 		return nil, err
@@ -76,8 +73,12 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	return c.readUserInfo(ctx, res, t.IDToken.Subject)
 }
 
-func (c *Client) userInfoIsJWT() bool {
-	return len(c.userInfoAlgs) > 0 || c.c.Metadata.UserInfoEncryptedResponseAlg != ""
+// userInfoType is the media type that was agreed.
+func (c *Client) userInfoType() string {
+	if len(c.userInfoAlgs) > 0 || c.c.Metadata.UserInfoEncryptedResponseAlg != "" {
+		return "application/jwt"
+	}
+	return "application/json"
 }
 
 func (c *Client) readUserInfo(ctx context.Context, res *fetch.Response, subject string) (*UserInfo, error) {
@@ -85,10 +86,7 @@ func (c *Client) readUserInfo(ctx context.Context, res *fetch.Response, subject 
 	u := &UserInfo{claims: res.Body}
 	// Core section 5.3.2: the media type tells which it is, and it must be what
 	// was agreed, so that no one can take the signature away (case 235).
-	want := "application/json"
-	if c.userInfoIsJWT() {
-		want = "application/jwt"
-	}
+	want := c.userInfoType()
 	if err := k.that(res.MediaType == want, UnexpectedMediaType, "Core 5.3.2", "UserInfo is of the kind that is registered", want, res.MediaType); err != nil {
 		return nil, err
 	}
@@ -103,6 +101,7 @@ func (c *Client) readUserInfo(ctx context.Context, res *fetch.Response, subject 
 	var sub string
 	there := false
 	err := strictjson.Scan(object, func(name, value string) error {
+		u.note(&u.Malformed, name, value, c.c.Quirks)
 		if name == "sub" {
 			there = value != "null"
 			return readMember(&sub, name, value)
@@ -118,7 +117,7 @@ func (c *Client) readUserInfo(ctx context.Context, res *fetch.Response, subject 
 	if err := k.that(there && sub == subject, SubjectMismatch, "Core 5.3.4", "sub is the ID Token's", subject, sub); err != nil {
 		return nil, err
 	}
-	u.StandardClaims, u.Malformed = standardClaims(object, c.c.Quirks)
+	u.Malformed = sorted(u.Malformed)
 	return u, nil
 }
 

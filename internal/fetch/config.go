@@ -116,9 +116,9 @@ type Request struct {
 	Method string
 	// URL is absolute and obeys CheckURL.
 	URL string
-	// Header is sent as it is, after our own User-Agent, Accept and
-	// Accept-Encoding, each of which it may override but the last. It is not
-	// changed. Zero: nothing more.
+	// Header is sent with our own User-Agent, Accept and Accept-Encoding, each of
+	// which it may override but the last. It belongs to Do from then on, which
+	// adds those to it. Zero: nothing more.
 	Header http.Header
 	// Body is sent with its length, once: it is never sent again, neither after
 	// a redirect nor on a new connection. It is not changed. Zero: no body.

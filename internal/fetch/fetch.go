@@ -25,6 +25,7 @@ type Client struct {
 	observe   func(ctx context.Context, x *Exchange)
 	now       func() time.Time
 	pools     pools
+	checked   checkedURLs
 }
 
 // New returns a Client. It fails if an entry of AllowPrivate is neither a host
@@ -110,7 +111,7 @@ func (c *Client) do(ctx context.Context, r *Request) (*Response, *Error) {
 	if method == "" {
 		method = http.MethodGet
 	}
-	u, err := c.checkURL(r.URL)
+	u, err := c.checkedURL(r.URL)
 	if err != nil {
 		err.Purpose = r.Purpose
 		return nil, err
@@ -134,7 +135,8 @@ func (c *Client) do(ctx context.Context, r *Request) (*Response, *Error) {
 			if err != nil {
 				x.Err = err
 			}
-			c.observe(ctx, &x)
+			seen := x // on the heap only where somebody looks
+			c.observe(ctx, &seen)
 		}
 		if err != nil {
 			return nil, err
@@ -219,17 +221,25 @@ func classifyIn(ctx context.Context, err error) *Error {
 	return e
 }
 
-// requestHeader is what is sent: ours, and the caller's over it.
+// requestHeader is what is sent: the caller's, and ours where it left room.
 func requestHeader(r *Request) http.Header {
-	h := make(http.Header, len(r.Header)+3)
+	h := r.Header
+	if h == nil {
+		h = make(http.Header, 3)
+	}
+	for k, v := range h {
+		if canonical := http.CanonicalHeaderKey(k); canonical != k {
+			delete(h, k)
+			h[canonical] = v
+		}
+	}
 	own := [...]string{userAgent, "", "identity"} // one piece of memory for all three
-	h["User-Agent"] = own[0:1:1]
-	if len(r.Accept) > 0 && r.Header["Accept"] == nil {
+	if h["User-Agent"] == nil {
+		h["User-Agent"] = own[0:1:1]
+	}
+	if len(r.Accept) > 0 && h["Accept"] == nil {
 		own[1] = strings.Join(r.Accept, ", ")
 		h["Accept"] = own[1:2:2]
-	}
-	for k, v := range r.Header {
-		h[http.CanonicalHeaderKey(k)] = v
 	}
 	h["Accept-Encoding"] = own[2:3:3]
 	return h

@@ -2,10 +2,12 @@ package fetch
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // CheckURL applies the static rules to a URL and returns it parsed: those that
@@ -75,6 +77,43 @@ func (c *Client) checkURL(raw string) (*url.URL, *Error) {
 		err.URL = shown(u)
 		return nil, err
 	}
+	return u, nil
+}
+
+const (
+	// maxChecked is how many URLs a Client remembers that it has checked: the
+	// endpoints of one OP. Beyond it the others are forgotten.
+	maxChecked = 8
+
+	// maxCheckedURL is how long such a URL may be, in bytes.
+	maxCheckedURL = 512
+)
+
+// checkedURLs remembers URLs that passed: what CheckURL says of one never changes,
+// and every login asks it of the same two.
+type checkedURLs struct {
+	urls atomic.Pointer[map[string]*url.URL] // replaced, never changed
+}
+
+// checkedURL is checkURL for a URL that is about to be fetched. The result is
+// shared, and must not be changed.
+func (c *Client) checkedURL(raw string) (*url.URL, *Error) {
+	known := c.checked.urls.Load()
+	if known != nil {
+		if u := (*known)[raw]; u != nil {
+			return u, nil
+		}
+	}
+	u, err := c.checkURL(raw)
+	if err != nil || len(raw) > maxCheckedURL {
+		return u, err
+	}
+	next := make(map[string]*url.URL, maxChecked)
+	if known != nil && len(*known) < maxChecked {
+		maps.Copy(next, *known)
+	}
+	next[strings.Clone(raw)] = u
+	c.checked.urls.Store(&next)
 	return u, nil
 }
 
