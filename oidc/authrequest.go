@@ -89,6 +89,9 @@ type AuthRequest struct {
 	// Pending belongs to the browser that is about to be sent to the OP, and to
 	// no other: keep it where only that browser's requests reach it.
 	Pending Pending
+	// Expires is when a request that was pushed dies at the OP: the browser must
+	// be there before. Zero means that the request was not pushed.
+	Expires time.Time
 
 	endpoint string
 	params   url.Values
@@ -118,6 +121,9 @@ func (r *AuthRequest) LogValue() slog.Value { return r.Pending.LogValue() }
 // Begin makes an authentication request. state, nonce and PKCE verifier are made
 // anew for each; the code challenge is always sent, with S256 (RFC 7636), also
 // to an OP that does not announce it.
+//
+// A request that is to be pushed (ClientConfig.PAR) is pushed here, anew each
+// time, and the AuthRequest holds client_id and request_uri alone.
 //
 // A Provider whose metadata is due is asked for it in passing.
 func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) {
@@ -176,17 +182,29 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) 
 		return nil, err
 	}
 	r := &AuthRequest{Pending: pending, endpoint: md.AuthorizationEndpoint, params: v, post: p.Post}
-	if !p.Post && len(r.URL()) > MaxAuthURL {
+	push, err := c.pushes(md)
+	if err != nil {
+		return nil, err
+	}
+	if push || c.tooLong(r) && c.mayPush(md) {
+		if err := c.push(ctx, md, r); err != nil {
+			return nil, err
+		}
+	}
+	if c.tooLong(r) {
 		return nil, &InputError{Reason: RequestTooLong, Field: "AuthParams",
 			Detail: "the URL has " + strconv.Itoa(len(r.URL())) + " bytes, at most " + strconv.Itoa(MaxAuthURL) + " travel safely; set AuthParams.Post"}
 	}
-	m := FrontMessage{Step: StepAuthorization, Mode: "GET", Endpoint: r.endpoint, Params: v}
+	m := FrontMessage{Step: StepAuthorization, Mode: "GET", Endpoint: r.endpoint, Params: r.params}
 	if p.Post {
 		m.Mode = "POST"
 	}
 	c.p.env.trace.front(ctx, m)
 	return r, nil
 }
+
+// tooLong reports whether the request does not travel safely in a URL.
+func (c *Client) tooLong(r *AuthRequest) bool { return !r.post && len(r.URL()) > MaxAuthURL }
 
 func refuse(field, detail string) error {
 	return &InputError{Reason: BadParameter, Field: "AuthParams." + field, Detail: detail}

@@ -57,6 +57,11 @@ type ClientConfig struct {
 	// no limit.
 	MaxIDTokenAge time.Duration
 
+	// PAR says which authentication requests are pushed to the OP first (RFC
+	// 9126). Zero is PARAuto: those of which the OP or the client's registration
+	// demands it, and those that are too long for a URL.
+	PAR PARMode
+
 	// Quirks loosen single rules for an OP that breaks them.
 	Quirks Quirks
 
@@ -136,6 +141,9 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 		if err := c.possible(md, r); err != nil {
 			return nil, err
 		}
+	}
+	if _, err := c.pushes(md); err != nil {
+		return nil, err
 	}
 	if err := c.pinAlgorithms(md); err != nil {
 		return nil, err
@@ -244,11 +252,8 @@ func (c *Client) possible(md *ProviderMetadata, r responseType) error {
 	if md.AuthorizationEndpoint == "" {
 		return lacks("authorization_endpoint")
 	}
-	// RFC 9126 section 5, RFC 9101 section 10.5: such an OP refuses a request
-	// whose parameters stand in the URL, which is how they are sent here.
-	if md.RequirePushedAuthorizationRequests {
-		return &UnsupportedError{Feature: "pushed authorization requests", Detail: "the OP requires them"}
-	}
+	// RFC 9101 section 10.5: such an OP refuses a request whose parameters are
+	// not signed, which is how they are sent here.
 	if md.RequireSignedRequestObject {
 		return &UnsupportedError{Feature: "request objects", Detail: "the OP requires them, signed"}
 	}

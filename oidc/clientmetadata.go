@@ -62,6 +62,9 @@ type ClientMetadata struct {
 	DefaultACRValues []string `json:"default_acr_values,omitempty"`
 	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`
 	RequestURIs      []string `json:"request_uris,omitempty"`
+	// RequirePushedAuthorizationRequests has the OP refuse any request of the
+	// client that was not pushed (RFC 9126 section 6). Begin then pushes.
+	RequirePushedAuthorizationRequests bool `json:"require_pushed_authorization_requests,omitempty"`
 
 	PostLogoutRedirectURIs            []string `json:"post_logout_redirect_uris,omitempty"`
 	FrontchannelLogoutURI             string   `json:"frontchannel_logout_uri,omitempty"`
@@ -134,7 +137,7 @@ var clientMetadataNames = func() map[string]bool {
 		userinfo_signed_response_alg userinfo_encrypted_response_alg userinfo_encrypted_response_enc
 		request_object_signing_alg request_object_encryption_alg request_object_encryption_enc
 		token_endpoint_auth_method token_endpoint_auth_signing_alg default_max_age require_auth_time
-		default_acr_values initiate_login_uri request_uris post_logout_redirect_uris
+		default_acr_values initiate_login_uri request_uris require_pushed_authorization_requests post_logout_redirect_uris
 		frontchannel_logout_uri frontchannel_logout_session_required backchannel_logout_uri
 		backchannel_logout_session_required software_id software_version software_statement`) {
 		names[n] = true

@@ -71,6 +71,12 @@ const (
 	ForeignRegistrationURI Reason = "registration URI at another origin"
 )
 
+// The authentication request, where it is pushed.
+const (
+	// BadPARResponse: a member of the pushed authorization response is unusable.
+	BadPARResponse Reason = "pushed authorization response refused"
+)
+
 // The authentication response.
 const (
 	// MalformedAuthResponse: the parameters cannot be read.

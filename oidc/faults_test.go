@@ -25,7 +25,10 @@ const (
 
 // faults is what each fault that the test OP knows leads to. A later feature has
 // a table in the file of its own tests, and a journey by the Group of its faults.
-var faults = merged(loginFaults)
+var faults = merged(
+	loginFaults,
+	parFaults,
+)
 
 var featureJourneys = map[string]func(*journey) error{}
 
@@ -219,7 +222,11 @@ func (j *journey) run() error {
 		_, err := j.p.ReadRegistration(ctx, j.reg)
 		j.reason(err, oidc.ForeignRegistrationURI)
 	}
-	if j.c, err = oidc.NewClient(j.p, j.reg.ClientConfig()); err != nil {
+	config := j.reg.ClientConfig()
+	if j.fault.Flow == "par" {
+		config.PAR = oidc.PARAlways
+	}
+	if j.c, err = oidc.NewClient(j.p, config); err != nil {
 		return err
 	}
 	j.params.Scopes = []string{"email", "offline_access"}
@@ -279,6 +286,9 @@ func (j *journey) aftermath() {
 	}
 	limit := map[oidctest.Endpoint]int{oidctest.EndpointToken: 1, oidctest.EndpointUserInfo: 1, oidctest.EndpointJWKS: 2}
 	switch {
+	case j.fault.At == oidctest.EndpointPAR:
+		limit[oidctest.EndpointPAR], limit[oidctest.EndpointAuthorization] = 1, 0
+		fallthrough
 	case j.fault.At == oidctest.EndpointAuthorization:
 		limit[oidctest.EndpointToken] = 0
 		fallthrough

@@ -252,7 +252,9 @@ func TestHostileAuthRequest(t *testing.T) {
 		wantNoCall(t, op, oidctest.EndpointToken)
 	})
 	t.Run("093_too_long_for_a_url", func(t *testing.T) {
-		r := setup(t, newOP(t))
+		op := newOP(t)
+		op.TamperMetadata(func(m map[string]any) { delete(m, "pushed_authorization_request_endpoint") })
+		r := setup(t, op)
 		r.params.LoginHint = strings.Repeat("a", oidc.MaxAuthURL/2)
 		r.params.Extra = url.Values{"vendor": {strings.Repeat("a", oidc.MaxAuthURL/2)}}
 		_, err := r.c.Begin(t.Context(), r.params)

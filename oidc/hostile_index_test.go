@@ -25,7 +25,7 @@ var above = map[int]string{
 // covered are the cases of the catalogue that this package answers for.
 func covered() []int {
 	var out []int
-	for _, r := range [][2]int{{1, 40}, {75, 109}, {113, 114}, {120, 123}, {126, 227}, {229, 247}, {250, 252}} {
+	for _, r := range [][2]int{{1, 40}, {75, 109}, {113, 114}, {120, 123}, {126, 227}, {229, 247}, {250, 252}, {325, 325}} {
 		for n := r[0]; n <= r[1]; n++ {
 			out = append(out, n)
 		}

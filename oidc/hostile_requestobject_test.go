@@ -43,11 +43,6 @@ func TestHostileRequestObject(t *testing.T) {
 			wantInput(t, err, oidc.ProtectedParameter)
 		}
 	})
-	t.Run("095_pushed_requests_required", func(t *testing.T) {
-		op := newOP(t)
-		op.TamperMetadata(func(m map[string]any) { m["require_pushed_authorization_requests"] = true })
-		wantRefusedClient(t, &rig{t: t, op: op, opts: options(op), wire: &wire{}})
-	})
 }
 
 // wantRefusedClient asserts that no client is made at the OP of r.

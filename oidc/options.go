@@ -24,6 +24,9 @@ const (
 	// MaxAuthURL bounds the URL of an authentication request, in bytes; beyond
 	// it browsers, proxies and servers disagree.
 	MaxAuthURL = 8 << 10
+	// MaxRequestURI bounds the request_uri that an OP gives for a pushed request,
+	// in bytes.
+	MaxRequestURI = 2 << 10
 	// MaxCode bounds an authorization code, in bytes.
 	MaxCode = 4 << 10
 	// MaxState bounds a state, in bytes.

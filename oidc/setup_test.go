@@ -59,6 +59,7 @@ type rig struct {
 	c      *oidc.Client
 	params oidc.AuthParams
 	wire   *wire
+	keys   []oidc.Key // of the client
 }
 
 // setup discovers op and registers a client for the code flow; each edit may
@@ -69,6 +70,16 @@ func setup(t *testing.T, op *oidctest.OP, edit ...func(*oidc.ClientMetadata)) *r
 	r.opts.Trace = &oidc.Trace{Exchange: r.wire.exchange, InsecureUnmasked: true}
 	r.discover()
 	r.register(edit...)
+	return r
+}
+
+// setupWith is setup for a client with keys, whose public halves it registers.
+func setupWith(t *testing.T, op *oidctest.OP, keys []oidc.Key, edit ...func(*oidc.ClientMetadata)) *rig {
+	t.Helper()
+	r := &rig{t: t, op: op, opts: options(op), wire: &wire{}, keys: keys}
+	r.opts.Trace = &oidc.Trace{Exchange: r.wire.exchange, InsecureUnmasked: true}
+	r.discover()
+	r.register(append([]func(*oidc.ClientMetadata){func(m *oidc.ClientMetadata) { m.JWKS = publicJWKS(t, keys...) }}, edit...)...)
 	return r
 }
 
@@ -103,7 +114,7 @@ func (r *rig) metadata(edit ...func(*oidc.ClientMetadata)) oidc.ClientMetadata {
 // configuration.
 func (r *rig) client(edit ...func(*oidc.ClientConfig)) {
 	r.t.Helper()
-	c := r.reg.ClientConfig()
+	c := r.reg.ClientConfig(r.keys...)
 	for _, e := range edit {
 		e(&c)
 	}

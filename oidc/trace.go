@@ -32,6 +32,7 @@ const (
 	StepDiscovery     = "discovery"
 	StepKeys          = "keys"
 	StepRegistration  = "registration"
+	StepPAR           = "pushed authorization"
 	StepAuthorization = "authorization"
 	StepToken         = "token"
 	StepIDToken       = "ID Token"

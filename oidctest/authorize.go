@@ -57,6 +57,10 @@ func (x *exchange) authorization() *reply {
 		rep.header.Set("Allow", "GET, POST")
 		return rep
 	}
+	params, rep := x.resolve(params)
+	if rep != nil {
+		return rep
+	}
 	req, rep := x.readAuthRequest(params)
 	if rep != nil {
 		return rep
@@ -256,6 +260,9 @@ func (op *OP) grantedScopes(r *authRequest) []string {
 // answerError is an error response (Core 3.1.2.6), in the response mode that
 // was asked for.
 func (x *exchange) answerError(r *authRequest, state, code, description string) *reply {
+	if x.endpoint == EndpointPAR {
+		return oauthError(http.StatusBadRequest, code, description) // RFC 9126, section 2.3
+	}
 	params := url.Values{"error": {code}, "error_description": {description}}
 	if state != "" {
 		params.Set("state", state)

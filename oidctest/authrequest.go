@@ -3,7 +3,6 @@ package oidctest
 import (
 	"encoding/json"
 	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -40,19 +39,19 @@ func (r *authRequest) has(word string) bool { return slices.Contains(r.responseT
 func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 	for _, name := range []string{"client_id", "redirect_uri"} {
 		if len(p[name]) != 1 || p.Get(name) == "" {
-			return nil, page(http.StatusBadRequest, "Bad request", "The request must have exactly one "+name+".")
+			return nil, x.refusePage("Bad request", "The request must have exactly one "+name+".")
 		}
 	}
 	x.op.mu.Lock()
 	c, ok := x.op.clients[p.Get("client_id")]
 	x.op.mu.Unlock()
 	if !ok {
-		return nil, page(http.StatusBadRequest, "Unknown client", "No client with this client_id is registered here.")
+		return nil, x.refusePage("Unknown client", "No client with this client_id is registered here.")
 	}
 	x.client = c
 	r := &authRequest{client: c, redirectURI: p.Get("redirect_uri")}
 	if !slices.ContainsFunc(c.RedirectURIs, func(u string) bool { return c.sameRedirect(u, r.redirectURI) }) {
-		return nil, page(http.StatusBadRequest, "Wrong redirect URI", "The redirect_uri is not one that this client has registered.")
+		return nil, x.refusePage("Wrong redirect URI", "The redirect_uri is not one that this client has registered.")
 	}
 
 	r.responseType = strings.Fields(p.Get("response_type"))

@@ -87,6 +87,10 @@ type Client struct {
 	// RequireAuthTime puts auth_time in every ID Token.
 	RequireAuthTime bool `json:"require_auth_time,omitempty"`
 
+	// RequirePushedAuthorizationRequests refuses requests of the client that
+	// were not pushed (RFC 9126, section 6).
+	RequirePushedAuthorizationRequests bool `json:"require_pushed_authorization_requests,omitempty"`
+
 	// PostLogoutRedirectURIs are compared to the letter.
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 

@@ -87,6 +87,14 @@ type Config struct {
 	// relying party that lost the response. Zero means not at all.
 	RefreshGrace time.Duration
 
+	// RequirePAR refuses an authorization request that was not pushed (RFC 9126,
+	// section 5). Zero means that one may be.
+	RequirePAR bool
+
+	// PARLifetime is how long a pushed request waits for the browser. Zero
+	// means 1 minute.
+	PARLifetime time.Duration
+
 	// AllowNoPKCE lets a code flow begin without a code_challenge. Zero means
 	// that S256 is required of every client; plain is never accepted.
 	AllowNoPKCE bool
@@ -160,6 +168,7 @@ const (
 	defaultTokenLifetime   = 10 * time.Minute
 	defaultRefreshLifetime = 30 * 24 * time.Hour
 	defaultSessionLifetime = 12 * time.Hour
+	defaultPARLifetime     = time.Minute
 
 	memoryHost = "op.test" // of an OP in memory; RFC 6761 keeps .test free
 )
@@ -175,6 +184,7 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.IDTokenLifetime, defaultTokenLifetime},
 		{&c.RefreshTokenLifetime, defaultRefreshLifetime},
 		{&c.SessionLifetime, defaultSessionLifetime},
+		{&c.PARLifetime, defaultPARLifetime},
 	} {
 		if *d.field < 0 {
 			return c, fmt.Errorf("oidctest: a lifetime is %v; it must not be negative", *d.field)
@@ -233,6 +243,7 @@ const (
 	EndpointJWKS          Endpoint = "jwks"
 	EndpointRegistration  Endpoint = "registration"
 	EndpointManagement    Endpoint = "management"    // RFC 7592; its URL names the client
+	EndpointPAR           Endpoint = "par"           // RFC 9126
 	EndpointAuthorization Endpoint = "authorization" // the login page included
 	EndpointToken         Endpoint = "token"
 	EndpointUserInfo      Endpoint = "userinfo"
@@ -247,7 +258,7 @@ const (
 func Endpoints() []Endpoint {
 	return []Endpoint{
 		EndpointWebFinger, EndpointDiscovery, EndpointJWKS, EndpointRegistration, EndpointManagement,
-		EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointRevocation, EndpointEndSession,
+		EndpointPAR, EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointRevocation, EndpointEndSession,
 		EndpointCheckSession,
 	}
 }

@@ -27,19 +27,20 @@ func (x *exchange) discovery() *reply {
 // metadata is what the OP says about itself.
 func (op *OP) metadata() map[string]any {
 	m := map[string]any{
-		"issuer":                   op.Issuer,
-		"authorization_endpoint":   op.URL(EndpointAuthorization),
-		"token_endpoint":           op.URL(EndpointToken),
-		"userinfo_endpoint":        op.URL(EndpointUserInfo),
-		"jwks_uri":                 op.URL(EndpointJWKS),
-		"revocation_endpoint":      op.URL(EndpointRevocation),
-		"end_session_endpoint":     op.URL(EndpointEndSession),
-		"scopes_supported":         list("openid", "profile", "email", "address", "phone", "offline_access"),
-		"response_types_supported": list(op.responseTypes()...),
-		"response_modes_supported": list("query", "fragment", "form_post"),
-		"grant_types_supported":    list(op.grantTypes()...),
-		"acr_values_supported":     list(ACRValues()...),
-		"subject_types_supported":  list("public", "pairwise"),
+		"issuer":                                op.Issuer,
+		"authorization_endpoint":                op.URL(EndpointAuthorization),
+		"token_endpoint":                        op.URL(EndpointToken),
+		"userinfo_endpoint":                     op.URL(EndpointUserInfo),
+		"jwks_uri":                              op.URL(EndpointJWKS),
+		"revocation_endpoint":                   op.URL(EndpointRevocation),
+		"end_session_endpoint":                  op.URL(EndpointEndSession),
+		"pushed_authorization_request_endpoint": op.URL(EndpointPAR),
+		"scopes_supported":                      list("openid", "profile", "email", "address", "phone", "offline_access"),
+		"response_types_supported":              list(op.responseTypes()...),
+		"response_modes_supported":              list("query", "fragment", "form_post"),
+		"grant_types_supported":                 list(op.grantTypes()...),
+		"acr_values_supported":                  list(ACRValues()...),
+		"subject_types_supported":               list("public", "pairwise"),
 
 		"id_token_signing_alg_values_supported": list(op.idTokenAlgs()...),
 		"userinfo_signing_alg_values_supported": list(SigningAlgs()...),
@@ -69,6 +70,9 @@ func (op *OP) metadata() map[string]any {
 	}
 	for _, name := range []string{"frontchannel_logout_supported", "frontchannel_logout_session_supported", "backchannel_logout_supported", "backchannel_logout_session_supported"} {
 		m[name] = true
+	}
+	if op.c.RequirePAR {
+		m["require_pushed_authorization_requests"] = true // RFC 9126, section 5
 	}
 	if op.c.SessionManagement {
 		m["check_session_iframe"] = op.URL(EndpointCheckSession)

@@ -97,6 +97,8 @@ func (x *exchange) handle() *reply {
 		return x.registration()
 	case EndpointManagement:
 		return x.management()
+	case EndpointPAR:
+		return x.pushedRequest()
 	case EndpointAuthorization:
 		return x.authorization()
 	case EndpointToken:
@@ -208,7 +210,7 @@ func (x *exchange) logged() Request {
 		r.JSON = r.Body
 	}
 	switch x.endpoint {
-	case EndpointToken, EndpointRevocation:
+	case EndpointPAR, EndpointToken, EndpointRevocation:
 		r.Auth = readClientAuth(x.r.Header, x.form)
 	}
 	return r

@@ -63,7 +63,9 @@ type behaviour struct {
 // behaviours returns every fault, grouped, in the order of a login.
 func behaviours() []behaviour {
 	return slices.Concat(
-		webFingerFaults(), discoveryFaults(), transportFaults(), keyFaults(), registrationFaults(), authorizationFaults(),
+		webFingerFaults(), discoveryFaults(), transportFaults(), keyFaults(), registrationFaults(),
+		parFaults(),
+		authorizationFaults(),
 		tokenFaults(), tokenEndpointFaults(), signatureFaults(), headerFaults(), claimFaults(), timeFaults(), hashFaults(),
 		userInfoFaults(), refreshFaults(),
 	)

@@ -48,6 +48,7 @@ type OP struct {
 	refresh  shelf[*refreshToken]
 	sessions shelf[*session]
 	pending  shelf[*authRequest] // requests whose login page is shown
+	pushed   shelf[url.Values]   // requests that were pushed, by request_uri
 	sources  shelf[*grant]       // access tokens of distributed claims
 	jtis     shelf[bool]         // client assertions that were used
 	consents shelf[bool]         // what a person let a client see
@@ -230,6 +231,7 @@ func endpointPaths() map[Endpoint]string {
 		EndpointJWKS:          "/jwks",
 		EndpointRegistration:  "/register",
 		EndpointManagement:    "/register/",
+		EndpointPAR:           "/par",
 		EndpointAuthorization: "/authorize",
 		EndpointToken:         "/token",
 		EndpointUserInfo:      "/userinfo",

@@ -389,8 +389,9 @@ func metadataKinds() map[string]metadataKind {
 		"userinfo_encrypted_response_alg": kindString, "userinfo_encrypted_response_enc": kindString,
 		"token_endpoint_auth_method": kindString, "token_endpoint_auth_signing_alg": kindString,
 		"default_max_age": kindNumber, "require_auth_time": kindBool, "default_acr_values": kindStrings,
-		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "post_logout_redirect_uris": kindURIs,
-		"scope": kindString, "software_id": kindString, "software_version": kindString,
+		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "require_pushed_authorization_requests": kindBool,
+		"post_logout_redirect_uris": kindURIs,
+		"scope":                     kindString, "software_id": kindString, "software_version": kindString,
 	}
 }
 

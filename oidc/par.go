@@ -1,0 +1,120 @@
+package oidc
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"rely.example/internal/strictjson"
+)
+
+// PARMode says which authentication requests are pushed: sent to the OP by the
+// client itself, authenticated, before the browser goes there (RFC 9126). What
+// was asked for is then seen and changed by nobody, and may be of any length.
+type PARMode uint8
+
+const (
+	// PARAuto pushes where the OP demands it (require_pushed_authorization_requests)
+	// or the client is registered so, and a request that is too long for a URL if
+	// the OP takes pushed ones.
+	PARAuto PARMode = iota
+	// PARAlways pushes every request. NewClient refuses an OP without a
+	// pushed_authorization_request_endpoint.
+	PARAlways
+	// PARNever pushes none. NewClient refuses an OP that demands it.
+	PARNever
+)
+
+// pushes reports whether every request is to be pushed, and refuses what cannot
+// be: also in Begin, since the OP may have changed its mind.
+func (c *Client) pushes(md *ProviderMetadata) (bool, error) {
+	demanded := md.RequirePushedAuthorizationRequests || c.c.Metadata.RequirePushedAuthorizationRequests
+	switch {
+	case c.c.PAR == PARNever && demanded:
+		return false, &UnsupportedError{Feature: "pushed authorization requests", Detail: "they are required (RFC 9126 section 5), and ClientConfig.PAR is PARNever"}
+	case c.c.PAR == PARAlways || demanded:
+		if md.PushedAuthorizationRequestEndpoint == "" {
+			return false, &UnsupportedError{Feature: "pushed authorization requests", Detail: "the OP's metadata has no pushed_authorization_request_endpoint"}
+		}
+		return true, nil
+	case c.c.PAR > PARNever:
+		return false, &InputError{Reason: BadConfig, Field: "ClientConfig.PAR", Detail: "it is " + strconv.Itoa(int(c.c.PAR)) + ", which is no PARMode"}
+	}
+	return false, nil
+}
+
+// mayPush reports whether a request can be pushed that need not be.
+func (c *Client) mayPush(md *ProviderMetadata) bool {
+	return c.c.PAR != PARNever && md.PushedAuthorizationRequestEndpoint != ""
+}
+
+// push sends the parameters of r to the OP and leaves in r what the browser
+// carries: client_id and the request_uri that the OP gave, which is good for this
+// one request (RFC 9126 sections 2 and 4). Nothing of an earlier answer is used
+// again (hostile catalogue case 325).
+func (c *Client) push(ctx context.Context, md *ProviderMetadata, r *AuthRequest) error {
+	res, err := c.post(ctx, StepPAR, md.PushedAuthorizationRequestEndpoint, maps.Clone(r.params), "application/json")
+	if err != nil {
+		return err
+	}
+	// RFC 9126 section 2.2 says 201; some OPs answer 200.
+	if res.Status != http.StatusCreated && res.Status != http.StatusOK {
+		return c.clientRefused(StepPAR, res)
+	}
+	k := c.p.env.checker(ctx, StepPAR)
+	uri, life, err := readPARResponse(k, string(res.Body))
+	if err != nil {
+		return err
+	}
+	r.Expires = r.Pending.Created.Add(life)
+	r.params = url.Values{"client_id": {c.c.ID}, "request_uri": {uri}}
+	return nil
+}
+
+// readPARResponse reads a success (RFC 9126 section 2.2).
+func readPARResponse(k *checker, body string) (uri string, life time.Duration, err error) {
+	const spec = "RFC 9126 2.2"
+	var failed errorBody
+	expires := ""
+	err = strictjson.Scan(body, func(name, value string) error {
+		switch name {
+		case "request_uri":
+			return readMember(&uri, name, value)
+		case "expires_in":
+			expires = value
+			return nil
+		}
+		return failed.member(name, value)
+	})
+	if err != nil {
+		return "", 0, k.failed(malformed(k.step, spec, err), "the pushed authorization response is JSON")
+	}
+	if failed.Error != "" {
+		return "", 0, &OPError{Endpoint: k.step, Code: failed.Error, Description: failed.Description, URI: failed.URI, StatusCode: http.StatusOK}
+	}
+	// It becomes a parameter of a URL that must not exceed MaxAuthURL, escapes
+	// included.
+	_, syntax := url.Parse(uri)
+	if err := k.that(uri != "" && syntax == nil && len(uri) <= MaxRequestURI && visible(uri), BadPARResponse, spec,
+		"request_uri is a URI of a sane size", "", ""); err != nil {
+		return "", 0, err
+	}
+	secs, err := strictjson.ParseSeconds(expires)
+	if err == nil {
+		life = min(secs.Duration(), maxExpiresIn)
+	}
+	return uri, life, k.that(life > 0, BadPARResponse, spec, "expires_in is a number of seconds above zero", "a positive number", expires)
+}
+
+// visible reports whether s is visible ASCII.
+func visible(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= 0x20 || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
