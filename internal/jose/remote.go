@@ -19,6 +19,10 @@ const (
 	// unstatedAge is how long a set is fresh whose Cache-Control says nothing.
 	unstatedAge = 15 * time.Minute
 
+	// secondLook is how long after a fetch for a token that no key fits another
+	// such token may cause one more in the same cool-down.
+	secondLook = time.Second
+
 	// firstBackoff is the pause after the first failed fetch; it doubles up to
 	// MinRefresh.
 	firstBackoff = time.Second
@@ -43,8 +47,8 @@ type RemoteConfig struct {
 	Now func() time.Time
 
 	// MinRefresh is the cool-down: after a fetch that was caused by a token no
-	// key fits, and that did not help it, no other token causes one for this
-	// long. It also bounds the pause after failed fetches, which begins at one
+	// key fits, and that did not help it, other such tokens cause only one more
+	// for this long. It also bounds the pause after failed fetches, which begins at one
 	// second and doubles. Zero means 30 seconds.
 	MinRefresh time.Duration
 
@@ -102,7 +106,7 @@ type RemoteEvent struct {
 // fresh no lock is taken. When three quarters of its life are over one use
 // starts a fetch and nobody waits for it; when it is over they wait; when
 // fetching fails the last good copy goes on for MaxStale. A token that no key
-// fits causes a fetch too, at once if the keys were rotated, and within the
+// fits causes a fetch too, at once if the keys were rotated, and twice in a
 // cool-down if somebody sends forged ones. A new set replaces the old one: what
 // the issuer withdrew is gone.
 type Remote struct {
@@ -115,7 +119,8 @@ type Remote struct {
 
 	mu       sync.Mutex // guards what follows
 	flight   *flight    // the fetch that is under way, or nil
-	missedAt time.Time  // when a fetch for an unknown key began that has not helped; zero: none
+	missedAt time.Time  // when the cool-down began, with a fetch for an unknown key that has not helped; zero: none
+	looked   bool       // the second look of this cool-down was taken
 	failedAt time.Time  // when the last fetch failed; zero: it succeeded
 	failures int        // how often in a row
 	failure  error      // how the last one failed
@@ -207,7 +212,7 @@ func (r *Remote) Verify(ctx context.Context, token string, algs []string) (Verif
 		if s.number > begun {
 			break // this set was fetched after the token had come
 		}
-		newer, err := r.newer(ctx, s)
+		newer, err := r.newer(ctx, s, attempt > 0)
 		if err != nil && ctx.Err() != nil {
 			return Verified{}, err // whether the token is good nobody knows
 		}
@@ -284,8 +289,9 @@ func (f *flight) wait(ctx context.Context) (*snapshot, error) {
 }
 
 // newer returns a set that is newer than s, for a token that s has no key for.
-// The result is nil without an error during the cool-down.
-func (r *Remote) newer(ctx context.Context, s *snapshot) (*snapshot, error) {
+// late says that s is from a fetch that had begun when the token came. The result
+// is nil without an error during the cool-down.
+func (r *Remote) newer(ctx context.Context, s *snapshot, late bool) (*snapshot, error) {
 	r.mu.Lock()
 	if now := r.current.Load(); now != s {
 		r.mu.Unlock()
@@ -294,7 +300,7 @@ func (r *Remote) newer(ctx context.Context, s *snapshot) (*snapshot, error) {
 	f := r.flight
 	if f == nil {
 		now := r.cfg.Now()
-		if within(now, r.missedAt, r.cfg.MinRefresh) {
+		if r.cooling(now, late) {
 			r.mu.Unlock()
 			return nil, nil
 		}
@@ -302,11 +308,23 @@ func (r *Remote) newer(ctx context.Context, s *snapshot) (*snapshot, error) {
 			r.mu.Unlock()
 			return nil, err
 		}
-		r.missedAt = now
+		if r.looked = within(now, r.missedAt, r.cfg.MinRefresh); !r.looked {
+			r.missedAt = now
+		}
 		f = r.launch(ctx, UnknownKey)
 	}
 	r.mu.Unlock()
 	return f.wait(ctx)
+}
+
+// cooling reports whether no token may cause a fetch now. The cool-down is there
+// for forged tokens, but a rotation may follow one, or happen while the keys are
+// being fetched for one, and the token under the new key is none the worse. So
+// each cool-down has a second look: for a token that came when the first had
+// begun already, or for any that comes a second later. The caller holds mu.
+func (r *Remote) cooling(now time.Time, late bool) bool {
+	return within(now, r.missedAt, r.cfg.MinRefresh) &&
+		(r.looked || !late && within(now, r.missedAt, secondLook))
 }
 
 // helped ends the cool-down: the fetch was caused by a true rotation.

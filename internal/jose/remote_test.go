@@ -152,16 +152,97 @@ func TestHostileRemote(t *testing.T) {
 		if e := i.last(); e.Cause != UnknownKey {
 			t.Fatalf("got cause %q", e.Cause)
 		}
-		// A true rotation during the flood heals when the cool-down is over.
+		// A true rotation during the flood heals a second later.
 		i.publish(newKey)
 		rejects(t, r, tok.b, NoKey)
-		time.Sleep(defaultMinRefresh)
+		time.Sleep(secondLook)
 		rejects(t, r, tok.b[:len(tok.b)-4]+"AAAA", BadSignature) // even a forged one brings the new set
 		fetched(t, i, 3)
 		accepts(t, r, tok.b)
 		for n := range 1000 {
 			rejects(t, r, forged(n), NoKey)
 		}
+		fetched(t, i, 3)
+		// The next one, when the cool-down is over.
+		i.publish(publicKey(p256Key(), "ec"))
+		time.Sleep(defaultMinRefresh - secondLook - time.Nanosecond)
+		_, err := r.Verify(t.Context(), tok.ec, []string{"ES256"})
+		refused(t, err, NoKey)
+		time.Sleep(time.Nanosecond)
+		rejects(t, r, forged(0), NoKey)
+		fetched(t, i, 4)
+		if _, err := r.Verify(t.Context(), tok.ec, []string{"ES256"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	run("043_endless_flood", func(t *testing.T) {
+		i := &issuer{delay: 50 * time.Millisecond}
+		r := i.remote(t)
+		accepts(t, r, tok.a)
+		start, before := time.Now(), i.count()
+		for time.Since(start) < 10*defaultMinRefresh {
+			var group sync.WaitGroup
+			for n := range 20 {
+				group.Go(func() {
+					time.Sleep(time.Duration(n) * 10 * time.Millisecond) // some come while a fetch is under way
+					_, err := r.Verify(t.Context(), forged(n), []string{"RS256"})
+					refused(t, err, NoKey)
+				})
+			}
+			group.Wait()
+		}
+		if got := i.count() - before; got > 22 { // the eleventh begins
+			t.Fatalf("%d fetches in ten cool-downs, want two in each at most", got)
+		}
+	})
+	run("043_rotation_right_after_a_forged_token", func(t *testing.T) {
+		i := &issuer{}
+		r := i.remote(t)
+		accepts(t, r, tok.a)
+		rejects(t, r, forged(0), NoKey)
+		i.publish(oldKey, newKey)
+		time.Sleep(secondLook - time.Nanosecond)
+		rejects(t, r, tok.b, NoKey)
+		fetched(t, i, 2)
+		time.Sleep(time.Nanosecond)
+		accepts(t, r, tok.b)
+		fetched(t, i, 3)
+		// What helped does not cool down, though it was the second look.
+		i.publish(publicKey(p256Key(), "ec"))
+		if _, err := r.Verify(t.Context(), tok.ec, []string{"ES256"}); err != nil {
+			t.Fatal(err)
+		}
+		fetched(t, i, 4)
+	})
+	run("061_rotation_during_a_fetch_for_a_forged_token", func(t *testing.T) {
+		i := &issuer{delay: time.Second}
+		r := i.remote(t)
+		accepts(t, r, tok.a)
+		var group sync.WaitGroup
+		group.Go(func() { rejects(t, r, forged(0), NoKey) })
+		synctest.Wait() // its fetch is under way, with the old keys
+		i.publish(oldKey, newKey)
+		accepts(t, r, tok.b)
+		group.Wait()
+		fetched(t, i, 3)
+	})
+	run("061_two_rotations_during_one_fetch", func(t *testing.T) {
+		i := &issuer{delay: time.Second}
+		r := i.remote(t)
+		accepts(t, r, tok.a)
+		i.publish(oldKey, newKey)
+		var group sync.WaitGroup
+		group.Go(func() { accepts(t, r, tok.b) })
+		synctest.Wait() // its fetch is under way, with the first rotation
+		i.publish(publicKey(p256Key(), "ec"))
+		for range 10 {
+			group.Go(func() {
+				if _, err := r.Verify(t.Context(), tok.ec, []string{"ES256"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
 		fetched(t, i, 3)
 	})
 	run("044_forged_tokens_with_known_kid", func(t *testing.T) {
@@ -172,12 +253,18 @@ func TestHostileRemote(t *testing.T) {
 			rejects(t, r, knownKid, BadSignature)
 		}
 		fetched(t, i, 2)
-		time.Sleep(defaultMinRefresh - time.Nanosecond)
+		time.Sleep(secondLook - time.Nanosecond)
 		rejects(t, r, knownKid, BadSignature)
 		fetched(t, i, 2)
 		time.Sleep(time.Nanosecond)
 		rejects(t, r, knownKid, BadSignature)
 		fetched(t, i, 3)
+		time.Sleep(defaultMinRefresh - secondLook - time.Nanosecond)
+		rejects(t, r, knownKid, BadSignature)
+		fetched(t, i, 3)
+		time.Sleep(time.Nanosecond)
+		rejects(t, r, knownKid, BadSignature)
+		fetched(t, i, 4)
 	})
 	run("044_cold_flood", func(t *testing.T) {
 		i := &issuer{}
@@ -562,7 +649,7 @@ func TestRemoteMissAfterRefresh(t *testing.T) {
 		old := r.current.Load()
 		i.publish(publicKey(otherRSA(), "b"))
 		accepts(t, r, tok.b)
-		if s, err := r.newer(t.Context(), old); err != nil || s != r.current.Load() {
+		if s, err := r.newer(t.Context(), old, false); err != nil || s != r.current.Load() {
 			t.Fatalf("got %v, %v, want the current set", s, err)
 		}
 		fetched(t, i, 2)
