@@ -1,7 +1,9 @@
 package conformance_test
 
 import (
-	"maps"
+	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"rely.example/oidc"
@@ -12,7 +14,7 @@ import (
 func oidcTests() map[string]func(*testing.T, variant) {
 	out := make(map[string]func(*testing.T, variant))
 	for _, group := range []map[string]func(*run){
-		idTokenTests(),
+		idTokenTests(), signatureTests(), discoveryTests(), userInfoTests(), logoutTests(),
 	} {
 		for name, test := range group {
 			if name != "" {
@@ -21,7 +23,6 @@ func oidcTests() map[string]func(*testing.T, variant) {
 			out[oidcPrefix+name] = func(t *testing.T, v variant) { test(newRun(t, v)) }
 		}
 	}
-	maps.Copy(out, map[string]func(*testing.T, variant){})
 	return out
 }
 
@@ -75,6 +76,8 @@ func idTokenTests() map[string]func(*run) {
 				r.Errorf("nonce has %d characters, want 1 to 43", len(nonce))
 			}
 		},
+		"client-secret-basic": secretBasic,
+
 		"nonce-invalid": rejected(oidc.BadNonce, claimSuffix("nonce", "1")),
 		"invalid-iss":   rejected(oidc.BadIssuer, claimSuffix("iss", "1")),
 		"invalid-aud":   rejected(oidc.BadAudience, claimSuffix("aud", "1")),
@@ -86,5 +89,22 @@ func idTokenTests() map[string]func(*run) {
 		"invalid-chash":  rejected(oidc.BadCodeHash, claimSuffix("c_hash", "1")),
 		"missing-athash": rejected(oidc.BadAccessTokenHash, faults(oidctest.ATHashMissing)),
 		"invalid-athash": rejected(oidc.BadAccessTokenHash, claimSuffix("at_hash", "1")),
+	}
+}
+
+// secretBasic demands client_secret_basic, whatever the variant says: id and
+// secret are form-encoded before they are joined (RFC 6749, section 2.3.1), which
+// the odd characters of both would show.
+func secretBasic(r *run) {
+	r.metadata.TokenEndpointAuthMethod = oidc.AuthSecretBasic
+	r.complete()
+	r.wantCalls(askedUserInfo)
+	q := r.op.Requests(oidctest.EndpointToken)[0]
+	id, secret, ok := (&http.Request{Header: q.Header}).BasicAuth()
+	if !ok || strings.ContainsAny(id+secret, " :&") || q.Form.Has("client_secret") || q.Form.Has("client_assertion") {
+		r.Errorf("the client did not authenticate by client_secret_basic alone")
+	}
+	if got, err := url.QueryUnescape(id); err != nil || got != r.c.ID() || got == id {
+		r.Errorf("client_id is sent as %q, which is not the form-encoding of %q", id, r.c.ID())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -23,14 +24,10 @@ const (
 
 // opKey signs for all OPs, and rpKey for all clients: a key takes long to make.
 var (
-	opKey = sync.OnceValue(func() *rsa.PrivateKey {
-		k, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err) // the size is right and crypto/rand does not fail
-		}
-		return k
-	})
-	rpKey = sync.OnceValue(func() *ecdsa.PrivateKey {
+	opKey      = sync.OnceValue(newRSAKey)
+	rotatedKey = sync.OnceValue(newRSAKey)
+	thirdKey   = sync.OnceValue(newRSAKey)
+	rpKey      = sync.OnceValue(func() *ecdsa.PrivateKey {
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			panic(err)
@@ -38,6 +35,14 @@ var (
 		return k
 	})
 )
+
+func newRSAKey() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err) // the size is right and crypto/rand does not fail
+	}
+	return k
+}
 
 // run is one module under way with one variant: a relying party that knows
 // nothing but the issuer of its OP.
@@ -51,10 +56,12 @@ type run struct {
 	metadata oidc.ClientMetadata
 	config   oidc.ClientConfig
 	params   oidc.AuthParams
+	plainID  bool // the client_id of a static client has no odd character
 
 	p      *oidc.Provider
 	c      *oidc.Client
 	tokens *oidc.Tokens
+	answer url.Values // what the browser delivered last
 }
 
 // newRun is a run before its OP is started.
@@ -91,7 +98,7 @@ func (r *run) useKeys(keys ...oidc.Key) {
 // words, alg none announced first, and keys of every kind in its set.
 func (r *run) start(edit ...func(*oidctest.Config)) {
 	r.Helper()
-	c := oidctest.Config{RSAKey: opKey(), InMemory: true, Path: "/test/a/rely", TrailingSlash: true, AwkwardCredentials: true}
+	c := oidctest.Config{RSAKey: opKey(), RotatedRSAKeys: []*rsa.PrivateKey{rotatedKey(), thirdKey()}, InMemory: true, Path: "/test/a/rely", TrailingSlash: true, AwkwardCredentials: true}
 	for _, e := range edit {
 		e(&c)
 	}
@@ -152,7 +159,7 @@ func (r *run) static() *oidc.Registration {
 		r.Fatal(err)
 	}
 	c.ID, c.Metadata = "rely:static client%1+", all
-	if m.FrontchannelLogoutURI != "" || r.op.URL(oidctest.EndpointCheckSession) == "" {
+	if r.plainID {
 		c.ID = "rely-static"
 	}
 	c = r.op.AddClient(c)
@@ -198,6 +205,7 @@ func (r *run) begin() (oidc.Pending, oidc.AuthResponse) {
 	if err != nil {
 		r.Fatalf("the browser's login: %v", err)
 	}
+	r.answer = cb.Params()
 	var res oidc.AuthResponse
 	if cb.Mode == oidc.ModeFragment {
 		res, err = oidc.ReadAuthURL(cb.URL.String())
@@ -245,13 +253,12 @@ func (r *run) complete() *oidc.UserInfo {
 type stage int
 
 const (
-	discovered     stage = iota
-	atOP                 // the browser was at the OP, and nothing came of it
-	firstIDToken         // the first ID Token came, and was refused
-	loggedIn             // Finish gave tokens
-	askedUserInfo        // the UserInfo endpoint answered
-	beforeKeys     = 100 // added: an ID Token was refused before any key was fetched
-	unsignedTokens = 200 // added: an ID Token needed no key of the OP
+	discovered    stage = iota
+	atOP                      // the browser was at the OP, and nothing came of it
+	firstIDToken              // the first ID Token came, and was refused
+	loggedIn                  // Finish gave tokens
+	askedUserInfo             // the UserInfo endpoint answered
+	beforeKeys    stage = 100 // added: no ID Token needed a key of the OP
 )
 
 // wantCalls asserts what was asked of the OP up to now: exactly the calls that a
@@ -313,4 +320,12 @@ func wantReason(t testing.TB, err error, want oidc.Reason) {
 // claims edits the claims of every ID Token.
 func (r *run) claims(edit func(claims map[string]any)) {
 	r.op.TamperIDToken(func(_, claims map[string]any) { edit(claims) })
+}
+
+// wantInput asserts that the caller is to blame.
+func wantInput(t testing.TB, err error, want oidc.Reason) {
+	t.Helper()
+	if ie, ok := errors.AsType[*oidc.InputError](err); !ok || ie.Reason != want {
+		t.Fatalf("got error %v, want an InputError with reason %q", err, want)
+	}
 }

@@ -57,6 +57,9 @@ func TestHostileRefresh(t *testing.T) {
 				t.Error("the old tokens were changed")
 			}
 			if c.want != "" {
+				if n != nil {
+					t.Error("tokens beside the error")
+				}
 				r.reason(err, c.want)
 				return
 			}

@@ -194,8 +194,10 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 	if w.IDToken == "" {
 		return n, nil
 	}
-	n.IDToken, err = c.refreshedIDToken(ctx, k, w.IDToken, n.AccessToken, t.IDToken)
-	return n, err
+	if n.IDToken, err = c.refreshedIDToken(ctx, k, w.IDToken, n.AccessToken, t.IDToken); err != nil {
+		return nil, err // nothing of a refused response is used
+	}
+	return n, nil
 }
 
 // refreshedIDToken applies Core section 12.2.

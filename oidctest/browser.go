@@ -25,6 +25,7 @@ type Browser struct {
 
 	op     *OP
 	client *http.Client
+	frames []string // of the last page of a logout
 }
 
 // userHeader names the person to an OP that logs in by itself; a browser with
@@ -124,7 +125,7 @@ func (b *Browser) LoginForm(ctx context.Context, action string, fields url.Value
 
 // Logout opens the URL of a logout request and returns where the browser is
 // sent: the post-logout redirect URI, or nil if the OP shows its own page. It
-// loads no front-channel logout URI; see [OP.FrontChannelLogoutURL].
+// loads no front-channel logout URI; see [Browser.Frames].
 func (b *Browser) Logout(ctx context.Context, endSessionURL string) (*url.URL, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, endSessionURL, nil)
 	if err != nil {
@@ -181,6 +182,7 @@ func (b *Browser) follow(r *http.Request) (*Callback, error) {
 			}
 			continue
 		}
+		b.frames = framesOf(string(body))
 		if m := regexp.MustCompile(`<a id="after-logout" href="([^"]*)"`).FindStringSubmatch(string(body)); m != nil {
 			u, err := url.Parse(html.UnescapeString(m[1]))
 			if err != nil {

@@ -146,6 +146,10 @@ type Config struct {
 	// shares its key with another cannot show that the two are told apart.
 	RSAKey *rsa.PrivateKey
 
+	// RotatedRSAKeys sign in turn after each [OP.RotateKeys], for the same reason.
+	// Nil means a fresh key each time.
+	RotatedRSAKeys []*rsa.PrivateKey
+
 	// rand replaces crypto/rand, and keys the fresh keys, so that a test can
 	// compare two runs.
 	rand io.Reader

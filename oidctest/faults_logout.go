@@ -2,6 +2,7 @@ package oidctest
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -44,6 +45,15 @@ const (
 	// LogoutTypOther: typ is that of an access token (RFC 8725 3.11). Answer 400.
 	LogoutTypOther LogoutFault = "logout_typ_other"
 )
+
+// BreakLogout has the OP put faults into the logout tokens that it sends when a
+// session ends; without an argument none. [OP.LogoutToken] and [OP.SendLogout] have
+// those that they are given.
+func (op *OP) BreakLogout(faults ...LogoutFault) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	op.logoutFaults = slices.Clone(faults)
+}
 
 // LogoutFaultInfo describes a fault of a logout token. A relying party must answer
 // each with status 400, and end no session.

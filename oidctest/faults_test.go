@@ -216,7 +216,7 @@ func (r *run) text() string {
 
 func testKeys(t *testing.T) *keyring {
 	t.Helper()
-	keys := newKeyring(nil)
+	keys := newKeyring(nil, nil)
 	if _, err := keys.public(); err != nil {
 		t.Fatal(err)
 	}

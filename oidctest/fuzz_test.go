@@ -34,7 +34,7 @@ func quiet(t *testing.T, op *OP, method, target, contentType, body, bearer strin
 // Whatever a request holds, the browser is sent to the registered redirect URI
 // or nowhere, and a code is given only for what a code needs.
 func FuzzAuthorizationRequest(f *testing.F) {
-	keys := newKeyring(nil)
+	keys := newKeyring(nil, nil)
 	good := (&party{client: Client{ID: "fuzz", RedirectURIs: []string{DefaultRedirectURI}}}).params("code")
 	f.Add(good.Encode())
 	for _, change := range []url.Values{

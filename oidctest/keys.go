@@ -43,14 +43,15 @@ type signer struct {
 type keyring struct {
 	mu         sync.Mutex
 	generation int
-	given      *rsa.PrivateKey // the RSA key of the first generation, or nil
+	given      *rsa.PrivateKey   // the RSA key of the first generation, or nil
+	later      []*rsa.PrivateKey // those of the next ones, in turn; may be empty
 	current    []signer
 	earlier    []signer // no longer used to sign and still published
 	nonce      string   // makes the kids of two OPs different
 }
 
-func newKeyring(given *rsa.PrivateKey) *keyring {
-	return &keyring{given: given, nonce: rand.Text()[:8]}
+func newKeyring(given *rsa.PrivateKey, later []*rsa.PrivateKey) *keyring {
+	return &keyring{given: given, later: slices.Clone(later), nonce: rand.Text()[:8]}
 }
 
 // families are the kinds of key, named by the algorithm of their JWK.
@@ -76,9 +77,12 @@ func (k *keyring) signer(fam string) (signer, error) {
 	switch fam {
 	case "RSA":
 		s.alg = ""
-		if k.given != nil && k.generation == 0 {
+		switch {
+		case k.given != nil && k.generation == 0:
 			s.key = k.given
-		} else {
+		case k.generation > 0 && len(k.later) > 0:
+			s.key = k.later[(k.generation-1)%len(k.later)]
+		default:
 			s.key, err = rsa.GenerateKey(rand.Reader, rsaBits)
 		}
 	case "ES256":

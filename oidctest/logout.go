@@ -67,6 +67,9 @@ func (x *exchange) endSession() *reply {
 		if state := p.Get("state"); state != "" {
 			params.Set("state", state)
 		}
+		if x.edits.logoutReturn != nil {
+			x.edits.logoutReturn(params)
+		}
 		to = withQuery(to, params)
 		rep = redirect(to)
 		if len(frames) > 0 {

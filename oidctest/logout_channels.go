@@ -59,10 +59,10 @@ func (x *exchange) tell(clients []*registered, s *session, u User) (frames []str
 	for _, c := range clients {
 		if c.text("backchannel_logout_uri") != "" {
 			x.op.mu.Lock()
-			sub := x.op.subject(c, u)
+			sub, faults := x.op.subject(c, u), x.op.logoutFaults
 			x.op.mu.Unlock()
 			// What the client answers changes nothing of the logout here.
-			_, _ = x.op.SendLogout(x.r.Context(), c.ID, Logout{Subject: sub, SessionID: s.sid})
+			_, _ = x.op.SendLogout(x.r.Context(), c.ID, Logout{Subject: sub, SessionID: s.sid}, faults...)
 		}
 		if uri := x.op.frontChannel(c, s.sid); uri != "" {
 			frames = append(frames, uri)
@@ -116,6 +116,8 @@ func (op *OP) LogoutToken(clientID string, l Logout, faults ...LogoutFault) (str
 	claims := map[string]any{
 		"iss": op.Issuer, "aud": c.ID, "iat": now.Unix(), "exp": now.Add(logoutTokenLifetime).Unix(), "jti": jti,
 		"events": map[string]any{logoutEvent: map[string]any{}},
+		// Nobody knows this one, which changes nothing (section 2.6).
+		"unknown": "claim",
 	}
 	if l.Subject != "" {
 		claims["sub"] = l.Subject

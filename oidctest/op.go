@@ -57,6 +57,8 @@ type OP struct {
 	tamper     tampering
 	intercepts map[Endpoint]http.HandlerFunc
 
+	logoutFaults []LogoutFault // of the logout tokens that are sent when a session ends
+
 	log      []Request
 	logBytes int
 	dropped  int // requests that are no longer in the log
@@ -362,7 +364,7 @@ func (s *site) add(c Config, tb TB) (*OP, error) {
 		op.Issuer += "/"
 	}
 	if op.keys == nil {
-		op.keys = newKeyring(c.RSAKey)
+		op.keys = newKeyring(c.RSAKey, c.RotatedRSAKeys)
 	}
 	for _, u := range c.Users {
 		if u.Username == "" {

@@ -378,7 +378,8 @@ const (
 )
 
 // metadataKinds are the members that the OP understands (Registration 1.0,
-// section 2; RFC 7591, section 2; RP-Initiated Logout 1.0, section 3.1).
+// section 2; RFC 7591, section 2; section 3.1 of RP-Initiated Logout 1.0, section 2.2 of
+// Back-Channel Logout 1.0, section 2 of Front-Channel Logout 1.0).
 func metadataKinds() map[string]metadataKind {
 	return map[string]metadataKind{
 		"redirect_uris": kindStrings, "response_types": kindStrings, "grant_types": kindStrings, "application_type": kindString,
@@ -391,7 +392,9 @@ func metadataKinds() map[string]metadataKind {
 		"default_max_age": kindNumber, "require_auth_time": kindBool, "default_acr_values": kindStrings,
 		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "require_pushed_authorization_requests": kindBool,
 		"post_logout_redirect_uris": kindURIs,
-		"scope":                     kindString, "software_id": kindString, "software_version": kindString,
+		"frontchannel_logout_uri":   kindURI, "frontchannel_logout_session_required": kindBool,
+		"backchannel_logout_uri": kindURI, "backchannel_logout_session_required": kindBool,
+		"scope": kindString, "software_id": kindString, "software_version": kindString,
 	}
 }
 

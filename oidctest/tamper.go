@@ -11,6 +11,7 @@ type tampering struct {
 
 	idToken      func(header, claims map[string]any)
 	authResponse func(url.Values)
+	logoutReturn func(url.Values)
 	encryption   func(*Encryption)
 }
 
@@ -85,6 +86,14 @@ func (op *OP) TamperAuthResponse(edit func(url.Values)) {
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	op.tamper.authResponse = edit
+}
+
+// TamperLogoutReturn edits the parameters with which the browser comes back to the
+// post_logout_redirect_uri: state, if the logout request had one.
+func (op *OP) TamperLogoutReturn(edit func(url.Values)) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	op.tamper.logoutReturn = edit
 }
 
 // Intercept replaces an endpoint wholly; nil restores it. The request is
