@@ -394,7 +394,7 @@ func (m *Manager) client(ctx context.Context, issuer string) (*oidc.Client, erro
 		return m.rp.Client(ctx, issuer)
 	}
 	c, err := m.directory.Client(ctx, issuer)
-	if err == nil && (c == nil || c.Provider().Issuer() != issuer) {
+	if err == nil && (c == nil || !c.Provider().Serves(issuer)) {
 		return nil, badConfig("the directory answered with a client of another issuer")
 	}
 	return c, err

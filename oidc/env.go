@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,12 @@ func newEnv(o *Options) (*env, error) {
 	e := &env{now: time.Now, skew: DefaultClockSkew}
 	if o != nil {
 		e.opts = *o
+		if o.Tenants != nil {
+			if err := o.Tenants.check(); err != nil {
+				return nil, err
+			}
+			e.opts.Tenants = &Tenants{Template: o.Tenants.Template, Allowed: slices.Clone(o.Tenants.Allowed)}
+		}
 		e.trace = o.Trace
 		if o.Now != nil {
 			e.now = o.Now

@@ -142,6 +142,8 @@ const (
 	MissingClaim Reason = "missing claim"
 	// BadIssuer: iss is another one.
 	BadIssuer Reason = "issuer mismatch"
+	// BadTenant: the user belongs to a tenant that is not allowed.
+	BadTenant Reason = "tenant not allowed"
 	// BadAudience: aud does not hold us, or holds strangers.
 	BadAudience Reason = "audience refused"
 	// BadAuthorizedParty: azp is not us.

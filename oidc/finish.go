@@ -129,7 +129,7 @@ func (c *Client) checkResponseIssuer(k *checker, md *ProviderMetadata, a AuthRes
 	if decoded, err := url.QueryUnescape(iss); err == nil && c.c.Quirks.EncodedResponseIssuer {
 		iss = decoded
 	}
-	return k.that(iss == md.Issuer, BadResponseIssuer, "RFC 9207 2.4", "iss is the issuer", md.Issuer, iss)
+	return k.that(c.p.Serves(iss), BadResponseIssuer, "RFC 9207 2.4", "iss is the issuer", md.Issuer, iss)
 }
 
 // authErrorHints say what to do about an error that is not the user's wish.

@@ -35,6 +35,9 @@ type IDToken struct {
 	alg    string
 	claims string // the verified payload, which the fields above are parts of
 	quirks Quirks
+	// provider is the issuer that the Provider is known by, where that is another
+	// one than the token's: an OP with Tenants.
+	provider string
 }
 
 // Raw returns the token as it came, to use as an id_token_hint.
@@ -78,6 +81,9 @@ type idClaims struct {
 	issuer, subject, nonce, acr, azp, sid, jti, atHash, cHash, sHash textClaim
 	audience, amr                                                    listClaim
 	expiry, issuedAt, notBefore, authTime                            timeClaim
+	// tenant is tid as it was written; "" if it is absent. Only an OP with Tenants
+	// gives it a meaning, so its type is nobody else's business.
+	tenant string
 	// events is the claim as it was written; "" if it is absent. Its presence
 	// alone makes a token a security event.
 	events string
@@ -143,6 +149,8 @@ func readClaims(payload string) (w idClaims, err error) {
 			return w.authTime.read(name, value)
 		case "events":
 			w.events = value
+		case "tid":
+			w.tenant = value
 		}
 		return nil
 	})
@@ -226,6 +234,9 @@ func (c *Client) checkIDToken(ctx context.Context, k *checker, raw string, x exp
 	}
 	t := w.token(raw, v.Header.Alg, v.Payload)
 	t.quirks = c.c.Quirks
+	if own := c.p.md().Issuer; own != t.Issuer {
+		t.provider = own
+	}
 	return t, nil
 }
 
@@ -355,6 +366,9 @@ func checkType(k *checker, typ string, own ...string) error {
 
 // checkIssuer is Core section 3.1.3.7 (2).
 func (c *Client) checkIssuer(k *checker, w *idClaims) error {
+	if t := c.p.env.opts.Tenants; t != nil {
+		return t.checkTenant(k, w)
+	}
 	want := c.p.md().Issuer
 	return k.that(w.issuer.value == want, BadIssuer, "Core 3.1.3.7 (2)", "iss is the issuer", want, w.issuer.value)
 }

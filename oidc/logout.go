@@ -224,7 +224,7 @@ func (c *Client) FrontChannelLogout(query url.Values) (sid string, err error) {
 	if iss == "" {
 		return "", k.that(!c.c.Metadata.FrontchannelLogoutSessionRequired, MissingParameter, spec, "iss and sid are there, as registered", "iss", "")
 	}
-	if err := k.that(iss == c.p.Issuer(), BadIssuer, spec, "iss is the issuer", c.p.Issuer(), iss); err != nil {
+	if err := k.that(c.p.Serves(iss), BadIssuer, spec, "iss is the issuer", c.p.Issuer(), iss); err != nil {
 		return "", err
 	}
 	return sid, k.that(len(sid) <= MaxState, MissingParameter, spec, "sid is of a sane size", "", "")

@@ -79,6 +79,11 @@ type Options struct {
 	// guard of AllowPrivate is the proxy's task. Ignored if HTTPClient is set.
 	ProxyFromEnvironment bool
 
+	// Tenants are the tenants of an OP whose metadata names a template of issuers
+	// (Microsoft Entra). Nil means that the issuer is one, which is compared
+	// exactly.
+	Tenants *Tenants
+
 	// InsecureAllowHTTP lets the issuer and its endpoints be http URLs. Codes,
 	// secrets and tokens then travel in the clear: for a loopback OP in
 	// development, nothing else.

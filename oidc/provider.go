@@ -212,6 +212,14 @@ func (p *Provider) fetchMetadata(ctx context.Context) (ProviderMetadata, error) 
 	if md.Issuer == "" {
 		return ProviderMetadata{}, c.failed(&ProtocolError{Reason: MissingMetadata, Spec: "Discovery 3", Detail: "issuer is missing"}, "issuer is present")
 	}
+	if t := p.env.opts.Tenants; t != nil {
+		// The document is of all tenants; the Provider is known by the URL that
+		// was asked for, which is a URL, as a template is not.
+		if err := c.that(t.describes(md.Issuer), MetadataIssuerMismatch, "Discovery 4.3", "issuer is the template of the tenants", t.Template, md.Issuer); err != nil {
+			return ProviderMetadata{}, err
+		}
+		md.Issuer = p.url
+	}
 	if md.Issuer != p.url && !p.env.opts.InsecureSkipIssuerMatch {
 		err := &ProtocolError{Reason: MetadataIssuerMismatch, Spec: "Discovery 4.3", Detail: detail(p.url, md.Issuer)}
 		if strings.TrimSuffix(md.Issuer, "/") == strings.TrimSuffix(p.url, "/") {

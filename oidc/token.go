@@ -164,7 +164,7 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 	}
 	k := c.p.env.checker(ctx, StepRefresh)
 	if t.IDToken != nil {
-		if err := k.that(t.IDToken.Issuer == c.p.Issuer(), WrongClient, "RFC 9700 4.4.2", "the tokens are of this OP", c.p.Issuer(), t.IDToken.Issuer); err != nil {
+		if err := k.that(c.p.made(t.IDToken), WrongClient, "RFC 9700 4.4.2", "the tokens are of this OP", c.p.Issuer(), t.IDToken.Issuer); err != nil {
 			return nil, err
 		}
 	}
@@ -315,6 +315,9 @@ type tokensExport struct {
 	// EmailString is Quirks.EmailVerifiedString, the one quirk that changes how
 	// claims are read later.
 	EmailString bool `json:"evs,omitempty"`
+	// Provider is the issuer that the Provider is known by, if the token has
+	// another one.
+	Provider string `json:"op,omitempty"`
 }
 
 // Export returns the tokens with their secrets, for a store that keeps them from
@@ -324,6 +327,7 @@ func (t *Tokens) Export() ([]byte, error) {
 		Expiry: t.Expiry, Scopes: t.Scopes, SessionState: t.SessionState}
 	if id := t.IDToken; id != nil {
 		x.IDToken, x.Claims, x.Alg, x.EmailString = id.raw, json.RawMessage(id.claims), id.alg, id.quirks.EmailVerifiedString
+		x.Provider = id.provider
 	}
 	return json.Marshal(x)
 }
@@ -350,10 +354,10 @@ func ImportTokens(data []byte, issuer, clientID string) (*Tokens, error) {
 		if err != nil {
 			return nil, bad("the ID Token in them cannot be read", err)
 		}
-		if id.Issuer != issuer || !slices.Contains(id.Audience, clientID) {
+		if known := x.Provider != "" && x.Provider == issuer; id.Issuer != issuer && !known || !slices.Contains(id.Audience, clientID) {
 			return nil, bad("they belong to another issuer or client", nil)
 		}
-		id.quirks.EmailVerifiedString = x.EmailString
+		id.quirks.EmailVerifiedString, id.provider = x.EmailString, x.Provider
 		t.IDToken = id
 	}
 	return t, nil

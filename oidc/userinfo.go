@@ -53,7 +53,7 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if t == nil || t.AccessToken == "" {
 		return nil, &InputError{Reason: NoAccessToken, Field: "Tokens", Detail: "response type id_token gives none; the claims are in the ID Token"}
 	}
-	if t.IDToken == nil || t.IDToken.Issuer != c.p.Issuer() {
+	if t.IDToken == nil || !c.p.made(t.IDToken) {
 		return nil, &InputError{Reason: BadParameter, Field: "Tokens.IDToken", Detail: "without an ID Token of this OP there is no sub to compare with"}
 	}
 	req := &fetch.Request{Purpose: StepUserInfo, URL: endpoint, Header: make(http.Header), Credentialed: true,
@@ -148,7 +148,7 @@ func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (clai
 	}
 	md := c.p.md()
 	if w.issuer.there {
-		if err := k.that(w.issuer.value == md.Issuer, BadIssuer, "Core 5.3.2", "iss is the issuer", md.Issuer, w.issuer.value); err != nil {
+		if err := k.that(c.p.Serves(w.issuer.value), BadIssuer, "Core 5.3.2", "iss is the issuer", md.Issuer, w.issuer.value); err != nil {
 			return nil, false, err
 		}
 	}

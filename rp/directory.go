@@ -89,6 +89,11 @@ func (d only) Client(_ context.Context, issuer string) (*oidc.Client, error) {
 	if c := d[issuer]; c != nil {
 		return c, nil
 	}
+	for _, c := range d {
+		if c.Provider().Serves(issuer) { // as one of its tenants
+			return c, nil
+		}
+	}
 	return nil, &Error{Reason: UnknownIssuer, Detail: fmt.Sprintf("%.200q", issuer)}
 }
 
@@ -146,8 +151,8 @@ func (d each) close() {
 // o is as for oidc.Discover, c as for oidc.NewClient.
 func Configured(issuer string, o *oidc.Options, c oidc.ClientConfig) Directory {
 	d := &configured{issuer: issuer, uris: slices.Clone(c.Metadata.RedirectURIs)}
-	if o != nil && o.Now != nil {
-		d.lazy.now = o.Now
+	if o != nil {
+		d.tenants, d.lazy.now = o.Tenants, o.Now
 	}
 	d.lazy.release = func(c *oidc.Client) { c.Provider().Close() }
 	d.lazy.make = func(ctx context.Context) (*oidc.Client, time.Time, error) {
@@ -162,14 +167,15 @@ func Configured(issuer string, o *oidc.Options, c oidc.ClientConfig) Directory {
 }
 
 type configured struct {
-	issuer string
-	uris   []string
-	lazy   lazy
+	issuer  string
+	tenants *oidc.Tenants
+	uris    []string
+	lazy    lazy
 }
 
 // Client implements Directory.
 func (d *configured) Client(ctx context.Context, issuer string) (*oidc.Client, error) {
-	if issuer != d.issuer {
+	if issuer != d.issuer && !d.tenants.Has(issuer) {
 		return nil, &Error{Reason: UnknownIssuer, Detail: fmt.Sprintf("%.200q", issuer)}
 	}
 	return d.lazy.client(ctx)

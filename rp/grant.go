@@ -80,10 +80,9 @@ func (g *Grant) Issuer() string { return g.held.Load().grant.issuer }
 // Subject is the user's name at the issuer; see Identity.
 func (g *Grant) Subject() string { return g.held.Load().grant.subject }
 
-// Identity is who logged in: the one key under which to know a user.
-func (g *Grant) Identity() oidc.Identity {
-	return oidc.Identity{Issuer: g.Issuer(), Subject: g.Subject()}
-}
+// Identity is who logged in: the one key under which to know a user. Its issuer is
+// that of the ID Token, which at an OP with tenants is the tenant's.
+func (g *Grant) Identity() oidc.Identity { return g.IDToken().Identity() }
 
 // SessionID is the sid of the login, for logout; "" if the OP gave none.
 func (g *Grant) SessionID() string { return g.held.Load().grant.sid }

@@ -246,7 +246,7 @@ func (r *RP) client(ctx context.Context, issuer string) (*oidc.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c == nil || c.Provider().Issuer() != issuer {
+	if c == nil || !c.Provider().Serves(issuer) {
 		return nil, &Error{Reason: BadConfig, Detail: "the directory answered with a client of another issuer"}
 	}
 	return c, nil

@@ -1,0 +1,194 @@
+package oidc_test
+
+import (
+	"testing"
+
+	"rely.example/oidc"
+	"rely.example/oidctest"
+)
+
+// The tenants of these tests. Ours may log in.
+const (
+	ourTenant   = "11111111-2222-3333-4444-555555555555"
+	otherTenant = "66666666-7777-8888-9999-000000000000"
+)
+
+// entra makes an OP answer as Microsoft Entra does at its endpoints for many
+// tenants: a template in the metadata, tid and the tenant's issuer in ID Tokens.
+// It returns what changes the tenant of the user.
+func entra(op *oidctest.OP) (template string, from func(tid any, iss string)) {
+	template = op.Issuer + "/" + oidc.TenantPlace + "/v2.0"
+	op.TamperMetadata(func(m map[string]any) { m["issuer"] = template })
+	from = func(tid any, iss string) {
+		op.TamperIDToken(func(_, c map[string]any) { c["tid"], c["iss"] = tid, iss })
+	}
+	from(ourTenant, op.Issuer+"/"+ourTenant+"/v2.0")
+	return template, from
+}
+
+// setupTenants discovers such an OP and registers a client.
+func setupTenants(t *testing.T, op *oidctest.OP, template string, allowed ...string) *rig {
+	t.Helper()
+	r := &rig{t: t, op: op, opts: options(op), wire: &wire{}}
+	r.opts.Tenants = &oidc.Tenants{Template: template, Allowed: allowed}
+	r.discover()
+	r.register()
+	r.client()
+	return r
+}
+
+// TestHostileTenants has the cases about an OP of many tenants.
+func TestHostileTenants(t *testing.T) {
+	op := newOP(t)
+	template, from := entra(op)
+
+	t.Run("225_tenant_template_with_allow_list", func(t *testing.T) {
+		r := setupTenants(t, op, template, ourTenant)
+		if got := r.p.Issuer(); got != op.Issuer {
+			t.Errorf("the provider is %q, want the URL that was asked for", got)
+		}
+		tok := r.mustLogin()
+		want := oidc.Identity{Issuer: op.Issuer + "/" + ourTenant + "/v2.0", Subject: tok.IDToken.Subject}
+		if got := tok.IDToken.Identity(); got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		for _, c := range []struct {
+			name string
+			tid  any
+			iss  string
+			want oidc.Reason
+		}{
+			{"another tenant", otherTenant, op.Issuer + "/" + otherTenant + "/v2.0", oidc.BadTenant},
+			{"another tenant with our issuer", otherTenant, op.Issuer + "/" + ourTenant + "/v2.0", oidc.BadTenant},
+			{"our tenant with another's issuer", ourTenant, op.Issuer + "/" + otherTenant + "/v2.0", oidc.BadIssuer},
+			{"the template itself", oidc.TenantPlace, template, oidc.BadTenant},
+			{"no tid", nil, op.Issuer + "/" + ourTenant + "/v2.0", oidc.BadTenant},
+			{"tid is a number", 7, op.Issuer + "/7/v2.0", oidc.BadTenant},
+			{"tid is a list", []string{ourTenant}, op.Issuer + "/" + ourTenant + "/v2.0", oidc.BadTenant},
+			{"tid in capitals", "ABC", op.Issuer + "/ABC/v2.0", oidc.BadTenant},
+			{"the issuer of the metadata", ourTenant, op.Issuer, oidc.BadIssuer},
+			{"path in tid", ourTenant + "/../" + otherTenant, op.Issuer + "/" + ourTenant + "/../" + otherTenant + "/v2.0", oidc.BadTenant},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				defer from(ourTenant, op.Issuer+"/"+ourTenant+"/v2.0")
+				from(c.tid, c.iss)
+				r.in(t).refused(c.want)
+			})
+		}
+	})
+	t.Run("225_never_any_tenant", func(t *testing.T) {
+		for name, tenants := range map[string]oidc.Tenants{
+			"nobody named":  {Template: template},
+			"a wildcard":    {Template: template, Allowed: []string{"*"}},
+			"common":        {Template: template, Allowed: []string{"common"}},
+			"organizations": {Template: template, Allowed: []string{ourTenant, "organizations"}},
+			"consumers":     {Template: template, Allowed: []string{"consumers"}},
+			"the place":     {Template: template, Allowed: []string{oidc.TenantPlace}},
+			"empty":         {Template: template, Allowed: []string{""}},
+			"a path":        {Template: template, Allowed: []string{"a/b"}},
+			"no place":      {Template: op.Issuer, Allowed: []string{ourTenant}},
+			"no template":   {Allowed: []string{ourTenant}},
+			"too many":      {Template: template, Allowed: make([]string, 10_001)},
+		} {
+			o := options(op)
+			o.Tenants = &tenants
+			_, err := oidc.Discover(t.Context(), op.Issuer, o)
+			if err == nil {
+				t.Errorf("%s: accepted", name)
+				continue
+			}
+			wantInput(t, err, oidc.BadConfig)
+		}
+	})
+	t.Run("225_metadata_of_another_template", func(t *testing.T) {
+		o := options(op)
+		o.Tenants = &oidc.Tenants{Template: op.Issuer + "/" + oidc.TenantPlace, Allowed: []string{ourTenant}}
+		_, err := oidc.Discover(t.Context(), op.Issuer, o)
+		wantReason(t, err, oidc.MetadataIssuerMismatch)
+
+		// The document of one tenant names that tenant: of the first version of
+		// Entra it does so at a URL that is not its issuer.
+		o.Tenants.Template = template
+		op.TamperMetadata(func(m map[string]any) { m["issuer"] = op.Issuer + "/" + ourTenant + "/v2.0" })
+		if _, err := oidc.Discover(t.Context(), op.Issuer, o); err != nil {
+			t.Error(err)
+		}
+		op.TamperMetadata(func(m map[string]any) { m["issuer"] = op.Issuer + "/" + otherTenant + "/v2.0" })
+		_, err = oidc.Discover(t.Context(), op.Issuer, o)
+		wantReason(t, err, oidc.MetadataIssuerMismatch)
+		op.TamperMetadata(func(m map[string]any) { m["issuer"] = template })
+	})
+	t.Run("226_one_address_two_tenants", func(t *testing.T) {
+		// Anybody who runs a tenant can give a user there any address.
+		defer from(ourTenant, op.Issuer+"/"+ourTenant+"/v2.0")
+		r := setupTenants(t, op, template, ourTenant, otherTenant)
+		login := func(tid string) *oidc.IDToken {
+			op.TamperIDToken(func(_, c map[string]any) {
+				c["tid"], c["iss"] = tid, op.Issuer+"/"+tid+"/v2.0"
+				c["email"], c["preferred_username"] = "admin@corp.example", "admin@corp.example"
+			})
+			return r.mustLogin().IDToken
+		}
+		a, b := login(ourTenant), login(otherTenant)
+		if a.Identity() == b.Identity() {
+			t.Errorf("both are %v", a.Identity())
+		}
+		if s := b.Standard(); s.Email != "admin@corp.example" {
+			t.Errorf("the address is %q", s.Email)
+		} else if _, ok := s.VerifiedEmail(); ok {
+			t.Error("an address that nobody verified counts")
+		}
+	})
+}
+
+// TestTenantsAfterLogin: what a login gave is known again as this OP's.
+func TestTenantsAfterLogin(t *testing.T) {
+	op := newOP(t, func(c *oidctest.Config) { c.RefreshAlways = true })
+	template, from := entra(op)
+	r := setupTenants(t, op, template, ourTenant)
+	tok := r.offline()
+	if _, err := r.c.UserInfo(t.Context(), tok); err != nil {
+		t.Errorf("UserInfo: %v", err)
+	}
+	data, err := tok.Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := r.c.ImportTokens(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back.IDToken.Identity() != tok.IDToken.Identity() {
+		t.Errorf("got %v, want %v", back.IDToken.Identity(), tok.IDToken.Identity())
+	}
+	fresh, err := r.c.Refresh(t.Context(), back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fresh.IDToken.Identity() != tok.IDToken.Identity() {
+		t.Errorf("got %v after a refresh", fresh.IDToken.Identity())
+	}
+	if _, err := oidc.ImportTokens(data, "https://other.example", r.c.ID()); err == nil {
+		t.Error("tokens of another issuer are imported")
+	}
+
+	// A user who moved to a tenant that may not log in.
+	from(otherTenant, op.Issuer+"/"+otherTenant+"/v2.0")
+	_, err = r.c.Refresh(t.Context(), fresh)
+	wantReason(t, err, oidc.BadTenant)
+
+	// A client of one issuer alone takes none of these.
+	plain := newOP(t)
+	one := setup(t, plain)
+	_, err = one.c.Refresh(t.Context(), fresh)
+	wantReason(t, err, oidc.WrongClient)
+
+	for issuer, want := range map[string]bool{op.Issuer: true, op.Issuer + "/" + ourTenant + "/v2.0": true, op.Issuer + "/" + otherTenant + "/v2.0": false, template: false, "": false} {
+		if got := r.p.Serves(issuer); got != want {
+			t.Errorf("Serves(%q) is %v", issuer, got)
+		}
+	}
+	if (*oidc.Tenants)(nil).Has(op.Issuer) {
+		t.Error("nobody has an issuer")
+	}
+}
