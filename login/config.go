@@ -397,6 +397,9 @@ func (m *Manager) client(ctx context.Context, issuer string) (*oidc.Client, erro
 	if err == nil && (c == nil || !c.Provider().Serves(issuer)) {
 		return nil, badConfig("the directory answered with a client of another issuer")
 	}
+	if err == nil && !c.OpenID() {
+		return nil, &oidc.UnsupportedError{Feature: "a session without OpenID Connect", Detail: "use the client itself: Begin, Finish, UserInfo"}
+	}
 	return c, err
 }
 

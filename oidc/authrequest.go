@@ -152,6 +152,15 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) 
 	if err != nil {
 		return nil, err
 	}
+	if o := c.c.OAuthOnly; o != nil {
+		if err := o.checkParams(&p); err != nil {
+			return nil, err
+		}
+		pending.Nonce = ""
+		if v.Set("scope", strings.Join(p.Scopes, " ")); len(p.Scopes) == 0 {
+			v.Del("scope")
+		}
+	}
 	pending.Scopes = strings.Fields(v.Get("scope"))
 	switch {
 	case p.MaxAge != nil:
@@ -167,7 +176,9 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) 
 	v.Set("response_type", rt.String())
 	v.Set("redirect_uri", p.RedirectURI)
 	v.Set("state", pending.State)
-	v.Set("nonce", pending.Nonce)
+	if pending.Nonce != "" {
+		v.Set("nonce", pending.Nonce)
+	}
 	if p.ResponseMode != "" {
 		v.Set("response_mode", mode)
 	}

@@ -65,6 +65,10 @@ type ClientConfig struct {
 	// Quirks loosen single rules for an OP that breaks them.
 	Quirks Quirks
 
+	// OAuthOnly is for a server that is no OpenID Provider: it gives no ID Token,
+	// and an API says who the user is. Nil means OpenID Connect.
+	OAuthOnly *OAuthOnly
+
 	// InsecureAllowUnsignedIDToken accepts alg none from the token endpoint,
 	// for a client whose Metadata.IDTokenSignedResponseAlg is "none" (Core
 	// section 3.1.3.7 (6)). The token is then as true as the TLS connection.
@@ -93,6 +97,9 @@ type Quirks struct {
 	// response once more before it is compared, for OPs that percent-encode it
 	// twice in a form post.
 	EncodedResponseIssuer bool
+	// CommaScopes reads the scope of a token response as a list with commas
+	// (against RFC 6749 section 3.3), as GitHub writes it.
+	CommaScopes bool
 }
 
 // Client is a client at one OP. It holds nothing of any user, does not change,
@@ -127,6 +134,9 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	config.Metadata = config.Metadata.clone()
 	config.Keys = slices.Clone(config.Keys)
 	config.TrustedAudiences = slices.Clone(config.TrustedAudiences)
+	if o := config.OAuthOnly; o != nil {
+		config.OAuthOnly = &OAuthOnly{Endpoint: o.Endpoint, SubjectMember: o.SubjectMember, Header: o.Header.Clone()}
+	}
 	if err := config.Metadata.check(); err != nil {
 		return nil, err
 	}
@@ -144,6 +154,10 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	}
 	if _, err := c.pushes(md); err != nil {
 		return nil, err
+	}
+	if o := config.OAuthOnly; o != nil {
+		// There is no token whose signature is verified.
+		return c, o.check(p, &config.Metadata)
 	}
 	if err := c.pinAlgorithms(md); err != nil {
 		return nil, err
@@ -181,6 +195,8 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 			if _, err := a.key.signing(); err != nil {
 				return nil, err
 			}
+		case signedSecret:
+			return a, a.check()
 		case secretBasic:
 			if a.secret == "" {
 				return bad("client_secret_basic needs a secret")
@@ -323,6 +339,10 @@ func (c *Client) pinAlgorithms(md *ProviderMetadata) error {
 
 // Provider returns the OP of the client.
 func (c *Client) Provider() *Provider { return c.p }
+
+// OpenID reports whether logins give an ID Token: always, but for a client with
+// ClientConfig.OAuthOnly.
+func (c *Client) OpenID() bool { return c.c.OAuthOnly == nil }
 
 // ID returns the client_id.
 func (c *Client) ID() string { return c.c.ID }

@@ -31,7 +31,7 @@ func newEnv(o *Options) (*env, error) {
 			if err := o.Tenants.check(); err != nil {
 				return nil, err
 			}
-			e.opts.Tenants = &Tenants{Template: o.Tenants.Template, Allowed: slices.Clone(o.Tenants.Allowed)}
+			e.opts.Tenants = &Tenants{Template: o.Tenants.Template, IDs: slices.Clone(o.Tenants.IDs)}
 		}
 		e.trace = o.Trace
 		if o.Now != nil {

@@ -30,7 +30,7 @@ func entra(op *oidctest.OP) (template string, from func(tid any, iss string)) {
 func setupTenants(t *testing.T, op *oidctest.OP, template string, allowed ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, op: op, opts: options(op), wire: &wire{}}
-	r.opts.Tenants = &oidc.Tenants{Template: template, Allowed: allowed}
+	r.opts.Tenants = &oidc.Tenants{Template: template, IDs: allowed}
 	r.discover()
 	r.register()
 	r.client()
@@ -79,16 +79,16 @@ func TestHostileTenants(t *testing.T) {
 	t.Run("225_never_any_tenant", func(t *testing.T) {
 		for name, tenants := range map[string]oidc.Tenants{
 			"nobody named":  {Template: template},
-			"a wildcard":    {Template: template, Allowed: []string{"*"}},
-			"common":        {Template: template, Allowed: []string{"common"}},
-			"organizations": {Template: template, Allowed: []string{ourTenant, "organizations"}},
-			"consumers":     {Template: template, Allowed: []string{"consumers"}},
-			"the place":     {Template: template, Allowed: []string{oidc.TenantPlace}},
-			"empty":         {Template: template, Allowed: []string{""}},
-			"a path":        {Template: template, Allowed: []string{"a/b"}},
-			"no place":      {Template: op.Issuer, Allowed: []string{ourTenant}},
-			"no template":   {Allowed: []string{ourTenant}},
-			"too many":      {Template: template, Allowed: make([]string, 10_001)},
+			"a wildcard":    {Template: template, IDs: []string{"*"}},
+			"common":        {Template: template, IDs: []string{"common"}},
+			"organizations": {Template: template, IDs: []string{ourTenant, "organizations"}},
+			"consumers":     {Template: template, IDs: []string{"consumers"}},
+			"the place":     {Template: template, IDs: []string{oidc.TenantPlace}},
+			"empty":         {Template: template, IDs: []string{""}},
+			"a path":        {Template: template, IDs: []string{"a/b"}},
+			"no place":      {Template: op.Issuer, IDs: []string{ourTenant}},
+			"no template":   {IDs: []string{ourTenant}},
+			"too many":      {Template: template, IDs: make([]string, 10_001)},
 		} {
 			o := options(op)
 			o.Tenants = &tenants
@@ -102,7 +102,7 @@ func TestHostileTenants(t *testing.T) {
 	})
 	t.Run("225_metadata_of_another_template", func(t *testing.T) {
 		o := options(op)
-		o.Tenants = &oidc.Tenants{Template: op.Issuer + "/" + oidc.TenantPlace, Allowed: []string{ourTenant}}
+		o.Tenants = &oidc.Tenants{Template: op.Issuer + "/" + oidc.TenantPlace, IDs: []string{ourTenant}}
 		_, err := oidc.Discover(t.Context(), op.Issuer, o)
 		wantReason(t, err, oidc.MetadataIssuerMismatch)
 

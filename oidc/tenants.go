@@ -26,9 +26,9 @@ type Tenants struct {
 	// as the OP writes it:
 	// "https://login.microsoftonline.com/{tenantid}/v2.0".
 	Template string
-	// Allowed are the tenants whose users may log in, as the claim tid names
+	// IDs are the tenants whose users may log in, as the claim tid names
 	// them: at Entra GUIDs in lower case. At least one is required.
-	Allowed []string
+	IDs []string
 }
 
 // TenantPlace is what stands for the tenant in Tenants.Template.
@@ -49,19 +49,19 @@ func (t *Tenants) check() error {
 	if !strings.Contains(t.Template, TenantPlace) {
 		return bad("Template", quote(t.Template)+" has no "+TenantPlace)
 	}
-	if len(t.Allowed) == 0 {
-		return bad("Allowed", "it is empty; name the tenants whose users may log in, by their ids")
+	if len(t.IDs) == 0 {
+		return bad("IDs", "it is empty; name the tenants whose users may log in, by their ids")
 	}
-	if len(t.Allowed) > maxTenants {
-		return bad("Allowed", fmt.Sprintf("it has %d tenants, at most %d", len(t.Allowed), maxTenants))
+	if len(t.IDs) > maxTenants {
+		return bad("IDs", fmt.Sprintf("it has %d tenants, at most %d", len(t.IDs), maxTenants))
 	}
-	for _, a := range t.Allowed {
+	for _, a := range t.IDs {
 		switch {
 		case a == "common", a == "organizations", a == "consumers":
 			// They are names of endpoints; no token's tid is one.
-			return bad("Allowed", quote(a)+" stands for many tenants and is none; name each by its id (EntraConsumers for personal accounts)")
+			return bad("IDs", quote(a)+" stands for many tenants and is none; name each by its id (EntraConsumers for personal accounts)")
 		case a == "" || strings.ContainsFunc(a, notOfTenant):
-			return bad("Allowed", quote(a)+" is no id of a tenant: letters, digits, '-', '_' and '.' alone")
+			return bad("IDs", quote(a)+" is no id of a tenant: letters, digits, '-', '_' and '.' alone")
 		}
 	}
 	return nil
@@ -84,13 +84,13 @@ func (t *Tenants) describes(issuer string) bool { return issuer == t.Template ||
 
 // Has reports whether an issuer is that of an allowed tenant. Nil has none.
 func (t *Tenants) Has(issuer string) bool {
-	return t != nil && slices.ContainsFunc(t.Allowed, func(a string) bool { return t.issuer(a) == issuer })
+	return t != nil && slices.ContainsFunc(t.IDs, func(a string) bool { return t.issuer(a) == issuer })
 }
 
 // checkTenant takes the place of the comparison of iss with the metadata.
 func (t *Tenants) checkTenant(k *checker, w *idClaims) error {
 	tid, ok := strictjson.Text(w.tenant)
-	if err := k.that(ok && slices.Contains(t.Allowed, tid), BadTenant, "Core 3.1.3.7 (2)", "tid is a tenant that is allowed", "one of Options.Tenants.Allowed", tid); err != nil {
+	if err := k.that(ok && slices.Contains(t.IDs, tid), BadTenant, "Core 3.1.3.7 (2)", "tid is a tenant that is allowed", "one of Options.Tenants.IDs", tid); err != nil {
 		return err
 	}
 	return k.that(w.issuer.value == t.issuer(tid), BadIssuer, "Core 3.1.3.7 (2)", "iss is the issuer of the tenant", t.issuer(tid), w.issuer.value)

@@ -126,7 +126,7 @@ func (c *Client) tokens(w *tokenWire, body []byte, asked []string) *Tokens {
 		AccessToken:  w.AccessToken,
 		TokenType:    "Bearer",
 		RefreshToken: w.RefreshToken,
-		Scopes:       scopesOr(w.Scope, asked),
+		Scopes:       c.c.Quirks.scopesOr(w.Scope, asked),
 		Raw:          body,
 	}
 	// A lifetime that makes no sense is treated as none: the token is then used
@@ -148,6 +148,14 @@ func scopesOr(scope string, asked []string) []string {
 		return slices.Clone(asked)
 	}
 	return strings.Fields(scope)
+}
+
+// scopesOr is scopesOr for an OP with quirks.
+func (q Quirks) scopesOr(scope string, asked []string) []string {
+	if q.CommaScopes {
+		scope = strings.ReplaceAll(scope, ",", " ")
+	}
+	return scopesOr(scope, asked)
 }
 
 // Refresh gets new Tokens by the refresh token (Core section 12). t is not
@@ -191,7 +199,7 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 		n.RefreshToken = t.RefreshToken // RFC 6749 section 6
 	}
 	n.IDToken = t.IDToken
-	if w.IDToken == "" {
+	if w.IDToken == "" || c.c.OAuthOnly != nil {
 		return n, nil
 	}
 	if n.IDToken, err = c.refreshedIDToken(ctx, k, w.IDToken, n.AccessToken, t.IDToken); err != nil {

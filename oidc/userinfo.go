@@ -23,10 +23,15 @@ type UserInfo struct {
 	Signed bool
 
 	claims json.RawMessage
+	issuer string
 }
 
 // Claims decodes all claims into v, a pointer to a struct or map, strictly.
 func (u *UserInfo) Claims(v any) error { return strictjson.Unmarshal(u.claims, v) }
+
+// Identity is who the claims are about: the key under which to know a user, the
+// same that IDToken.Identity gives.
+func (u *UserInfo) Identity() Identity { return Identity{u.issuer, u.Subject} }
 
 // Raw returns the claims as JSON, as they came (of a signed answer: the payload).
 func (u *UserInfo) Raw() json.RawMessage { return slices.Clone(u.claims) }
@@ -46,6 +51,9 @@ func (u UserInfo) LogValue() slog.Value {
 // It is JSON, or a JWT under ClientMetadata.UserInfoSignedResponseAlg if that was
 // registered: what was agreed is demanded.
 func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
+	if c.c.OAuthOnly != nil {
+		return c.oauthUser(ctx, t)
+	}
 	endpoint := c.p.md().UserInfoEndpoint
 	if endpoint == "" {
 		return nil, &UnsupportedError{Feature: "UserInfo", Detail: "the OP has no userinfo_endpoint"}
@@ -70,7 +78,12 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if res.Status != http.StatusOK {
 		return nil, c.p.env.refused(StepUserInfo, res)
 	}
-	return c.readUserInfo(ctx, res, t.IDToken.Subject)
+	u, err := c.readUserInfo(ctx, res, t.IDToken.Subject)
+	if err != nil {
+		return nil, err
+	}
+	u.issuer = t.IDToken.Issuer
+	return u, nil
 }
 
 // userInfoType is the media type that was agreed.

@@ -102,7 +102,7 @@ func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 		}
 	}
 	r.scopes = strings.Fields(p.Get("scope"))
-	if !slices.Contains(r.scopes, "openid") {
+	if !slices.Contains(r.scopes, "openid") && !(x.op.c.AllowNoOpenID && r.has("code") && !r.has("id_token")) {
 		return fail("invalid_scope", "scope must contain openid (Core 3.1.2.1)")
 	}
 	if r.has("id_token") && r.nonce == "" {

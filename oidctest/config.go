@@ -99,6 +99,11 @@ type Config struct {
 	// that S256 is required of every client; plain is never accepted.
 	AllowNoPKCE bool
 
+	// AllowNoOpenID lets a code flow begin without the scope openid: OAuth 2.0
+	// alone, of which no ID Token comes. Zero means that the scope is required
+	// (Core 3.1.2.1).
+	AllowNoOpenID bool
+
 	// AllowAlgNone lets a client register for ID Tokens without a signature,
 	// if it uses response_type code alone (Registration 1.0, section 2). Zero
 	// means never.

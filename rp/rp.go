@@ -249,6 +249,10 @@ func (r *RP) client(ctx context.Context, issuer string) (*oidc.Client, error) {
 	if c == nil || !c.Provider().Serves(issuer) {
 		return nil, &Error{Reason: BadConfig, Detail: "the directory answered with a client of another issuer"}
 	}
+	if !c.OpenID() {
+		// A grant is kept under the subject of an ID Token.
+		return nil, &oidc.UnsupportedError{Feature: "a grant without OpenID Connect", Detail: "use the client itself: Begin, Finish, UserInfo"}
+	}
 	return c, nil
 }
 
