@@ -269,7 +269,7 @@ func TestTransport(t *testing.T) {
 		t.Errorf("sent %d requests; the token was not presented, or not renewed", len(sent))
 	}
 	for _, target := range []string{"https://evil.example/", "http://api.example/", "https://api.example:444/", "https://api.example.evil/"} {
-		if _, err := c.Get(target); !errors.Is(err, login.BadRequest) {
+		if _, err := c.Get(target); !errors.Is(err, oidc.WrongOrigin) {
 			t.Errorf("%s: got %v", target, err)
 		}
 	}

@@ -1,17 +1,19 @@
 package login
 
 import (
-	"fmt"
+	"context"
 	"net/http"
-	"net/url"
 	"slices"
+
+	"rely.example/oidc"
 )
 
 // Transport returns a RoundTripper that presents the session's access token,
 // renewed when it must be, to resources at these origins, such as
-// "https://api.example". A request to another origin is refused and not sent, so
-// that a redirect or a mistyped URL never carries the token to a stranger; and so
-// is one over http, unless Config.InsecureAllowHTTP is set and the host is a
+// "https://api.example", as a bearer token or with a proof of the key that it is
+// bound to; see oidc.Transport. A request to another origin is refused and not
+// sent (oidc.WrongOrigin), so that a redirect or a mistyped URL never carries the
+// token to a stranger; and so is one over http, unless Config.InsecureAllowHTTP is set and the host is a
 // loopback one.
 //
 // base makes the requests; nil means http.DefaultTransport. The result is safe for
@@ -33,43 +35,10 @@ import (
 //		return &oauth2.Token{AccessToken: t.AccessToken, TokenType: t.TokenType, Expiry: t.Expiry}, nil
 //	}
 func (s *Session) Transport(base http.RoundTripper, origins ...string) http.RoundTripper {
-	if base == nil {
-		base = http.DefaultTransport
+	return &oidc.Transport{
+		Tokens: s.Tokens,
+		Client: func(ctx context.Context) (*oidc.Client, error) { return s.m.client(ctx, s.Issuer) },
+		Base:   base, Origins: slices.Clone(origins),
+		InsecureAllowHTTP: s.m.c.InsecureAllowHTTP,
 	}
-	return &transport{session: s, base: base, origins: slices.Clone(origins)}
-}
-
-type transport struct {
-	session *Session
-	base    http.RoundTripper
-	origins []string
-}
-
-// RoundTrip implements http.RoundTripper. It does not change r.
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	refuse := func(err error) (*http.Response, error) {
-		if r.Body != nil {
-			_ = r.Body.Close() // as a RoundTripper must; nobody reads it
-		}
-		return nil, err
-	}
-	if !t.allowed(r.URL) {
-		return refuse(&Error{Reason: BadRequest, Detail: fmt.Sprintf("the access token is not for %.200q", r.URL.Scheme+"://"+r.URL.Host)})
-	}
-	tokens, err := t.session.Tokens(r.Context())
-	if err != nil {
-		return refuse(err)
-	}
-	r = r.Clone(r.Context())
-	if err := tokens.Authorize(r); err != nil {
-		return refuse(err)
-	}
-	return t.base.RoundTrip(r)
-}
-
-func (t *transport) allowed(u *url.URL) bool {
-	if u.Scheme != "https" && !(u.Scheme == "http" && t.session.m.c.InsecureAllowHTTP && isLoopback(u.Hostname())) {
-		return false
-	}
-	return slices.Contains(t.origins, u.Scheme+"://"+u.Host)
 }

@@ -189,6 +189,12 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) 
 		v.Set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
 		v.Set("code_challenge_method", "S256")
 	}
+	if rt.code && c.c.DPoP != DPoPOff {
+		if pending.DPoP, err = c.newDPoPKey(); err != nil {
+			return nil, err
+		}
+		v.Set("dpop_jkt", pending.DPoP.jkt) // RFC 9449 section 10: the code is for this key
+	}
 	if err := clash(md.AuthorizationEndpoint, v); err != nil {
 		return nil, err
 	}

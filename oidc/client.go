@@ -1,17 +1,13 @@
 package oidc
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"rely.example/internal/fetch"
 	"rely.example/internal/jose"
 )
 
@@ -62,6 +58,13 @@ type ClientConfig struct {
 	// demands it, and those that are too long for a URL.
 	PAR PARMode
 
+	// DPoP binds the tokens of each login to a key of its own (RFC 9449), made by
+	// Begin. Zero means bearer tokens, or DPoPES256 if Metadata.DPoPBoundAccessTokens
+	// is registered. With it a bearer token is refused where a
+	// bound one is due, and response types that give an access token from the
+	// authorization endpoint, where none can be bound, are not possible.
+	DPoP DPoPMode
+
 	// Quirks loosen single rules for an OP that breaks them.
 	Quirks Quirks
 
@@ -102,8 +105,9 @@ type Quirks struct {
 	CommaScopes bool
 }
 
-// Client is a client at one OP. It holds nothing of any user, does not change,
-// and is safe for concurrent use.
+// Client is a client at one OP. It holds nothing of any user, and is safe for
+// concurrent use. It does not change, save that it remembers the nonces that
+// servers gave for DPoP.
 type Client struct {
 	p    *Provider
 	c    ClientConfig
@@ -113,6 +117,9 @@ type Client struct {
 	userInfoAlgs []string      // pinned: empty means UserInfo is plain JSON
 	hmac         *jose.HMACKey // the client secret, where an algorithm is symmetric
 	decrypt      []jose.DecryptionKey
+
+	dpopAlg string // the name that the OP has for the algorithm of ClientConfig.DPoP
+	nonces  *nonces
 }
 
 // NewClient makes a client of p. What cannot work is refused here and not at the
@@ -140,7 +147,10 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if err := config.Metadata.check(); err != nil {
 		return nil, err
 	}
-	c := &Client{p: p, c: config}
+	if config.DPoP == DPoPOff && config.Metadata.DPoPBoundAccessTokens {
+		config.DPoP = DPoPES256
+	}
+	c := &Client{p: p, c: config, nonces: new(nonces)}
 	var err error
 	if c.auth, err = c.chooseAuth(); err != nil {
 		return nil, err
@@ -163,6 +173,9 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	if err := c.keysAreKnown(md); err != nil {
+		return nil, err
+	}
+	if err := c.checkDPoP(md); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -276,6 +289,10 @@ func (c *Client) possible(md *ProviderMetadata, r responseType) error {
 	if r.code && md.TokenEndpoint == "" {
 		return lacks("token_endpoint")
 	}
+	if r.token && c.c.DPoP != DPoPOff {
+		// RFC 9449 section 5 binds tokens at the token endpoint alone.
+		return &UnsupportedError{Feature: "response type " + quote(r.String()) + " with DPoP", Detail: "an access token from the authorization endpoint is bound to no key"}
+	}
 	if md.ResponseTypesSupported != nil && !md.supportsResponseType(r.String()) {
 		return &UnsupportedError{Feature: "response type " + quote(r.String()), Detail: "the OP announces " + printable(strings.Join(md.ResponseTypesSupported, ", "))}
 	}
@@ -383,66 +400,4 @@ func (c ClientConfig) MarshalJSON() ([]byte, error) {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret,omitempty"`
 	}{c.ID, maskedIfPresent(c.Secret)})
-}
-
-// post sends an authenticated form to an endpoint of the OP. It is sent once: a
-// code or refresh token that may have arrived is never sent again (hostile
-// catalogue cases 128 and 129).
-func (c *Client) post(ctx context.Context, step, endpoint string, form url.Values, accept ...string) (*fetch.Response, error) {
-	now := c.p.env.now()
-	if c.c.Secret != "" && !c.c.SecretExpires.IsZero() && now.After(c.c.SecretExpires) && strings.HasPrefix(c.auth.Method(), "client_secret_") {
-		return nil, &InputError{Reason: SecretExpired, Field: "ClientConfig.Secret",
-			Detail: "it was valid until " + c.c.SecretExpires.UTC().Format(time.RFC3339) + "; register again, or read the registration"}
-	}
-	r := &AuthenticatedRequest{
-		ClientID: c.c.ID,
-		Issuer:   c.p.Issuer(),
-		Endpoint: endpoint,
-		Audience: c.p.Issuer(),
-		Now:      now,
-		Form:     form,
-		Header:   make(http.Header),
-	}
-	if c.c.Quirks.AssertionAudienceEndpoint {
-		r.Audience = endpoint
-	}
-	if err := c.auth.Authenticate(ctx, r); err != nil {
-		return nil, err
-	}
-	r.Header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
-	res, err := c.p.env.do(ctx, &fetch.Request{
-		Purpose: step, Method: http.MethodPost, URL: endpoint, Header: r.Header,
-		Body: encodeForm(r.Form), Accept: accept, Credentialed: true,
-	})
-	if err != nil {
-		c.p.suspect()
-		return nil, err
-	}
-	if res.Status == http.StatusNotFound || res.Status == http.StatusGone {
-		c.p.suspect()
-	}
-	return res, nil
-}
-
-// clientRefused adds what to try to an error of client authentication.
-func (c *Client) clientRefused(step string, res *fetch.Response) *OPError {
-	op := c.p.env.refused(step, res)
-	switch {
-	case op.Code == "invalid_client":
-		op.Hint = "client authentication by " + c.auth.Method() + " failed"
-	case op.Code == "unauthorized_client", op.Code == "" && (res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden):
-		// RFC 6749 section 5.2 means something else by this code, or wants one;
-		// OPs are seen to answer a wrong secret or assertion so.
-		op.Hint = "client authentication by " + c.auth.Method() + " may have failed"
-	default:
-		return op
-	}
-	op.Hint += ": check the client_id, the secret or key, and the method that is registered"
-	if a, ok := c.auth.(secretBasic); ok && !a.raw && (url.QueryEscape(c.c.ID) != c.c.ID || url.QueryEscape(string(a.secret)) != string(a.secret)) {
-		op.Hint += "; id or secret has characters that are form-encoded, which this OP may not decode: try Quirks.RawBasicCredentials"
-	}
-	if m := c.auth.Method(); (m == AuthSecretJWT || m == AuthPrivateKey) && !c.c.Quirks.AssertionAudienceEndpoint {
-		op.Hint += "; the assertion is for the issuer, where this OP may expect its endpoint: try Quirks.AssertionAudienceEndpoint"
-	}
-	return op
 }

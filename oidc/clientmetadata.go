@@ -56,6 +56,10 @@ type ClientMetadata struct {
 	TokenEndpointAuthMethod     string `json:"token_endpoint_auth_method,omitempty"`
 	TokenEndpointAuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
 
+	// DPoPBoundAccessTokens has the OP refuse token requests of this client without
+	// a DPoP proof (RFC 9449 section 5.2); ClientConfig.DPoP is then on.
+	DPoPBoundAccessTokens bool `json:"dpop_bound_access_tokens,omitempty"`
+
 	// DefaultMaxAge is in seconds; nil means none.
 	DefaultMaxAge    *int64   `json:"default_max_age,omitempty"`
 	RequireAuthTime  bool     `json:"require_auth_time,omitempty"`
@@ -136,7 +140,7 @@ var clientMetadataNames = func() map[string]bool {
 		id_token_signed_response_alg id_token_encrypted_response_alg id_token_encrypted_response_enc
 		userinfo_signed_response_alg userinfo_encrypted_response_alg userinfo_encrypted_response_enc
 		request_object_signing_alg request_object_encryption_alg request_object_encryption_enc
-		token_endpoint_auth_method token_endpoint_auth_signing_alg default_max_age require_auth_time
+		token_endpoint_auth_method token_endpoint_auth_signing_alg dpop_bound_access_tokens default_max_age require_auth_time
 		default_acr_values initiate_login_uri request_uris require_pushed_authorization_requests post_logout_redirect_uris
 		frontchannel_logout_uri frontchannel_logout_session_required backchannel_logout_uri
 		backchannel_logout_session_required software_id software_version software_statement`) {

@@ -160,18 +160,26 @@ func readMember(to *string, name, value string) error {
 // section 3). A body that cannot be read costs the words, never the error.
 func (e *env) refused(endpoint string, r *fetch.Response) *OPError {
 	op := &OPError{Endpoint: endpoint, StatusCode: r.Status, RetryAfter: retryAfter(r.Header, e.now())}
-	var body errorBody
-	if strings.HasSuffix(r.MediaType, "json") && strictjson.Unmarshal(r.Body, &body) == nil && body.Error != "" {
+	if body := readErrorBody(r); body.Error != "" {
 		op.Code, op.Description, op.URI = body.Error, body.Description, body.URI
 		return op
 	}
-	for _, h := range r.Header.Values("WWW-Authenticate") {
-		if p := challengeParams(h); p["error"] != "" {
+	for _, ch := range readChallenges(r.Header) {
+		if p := ch.params; p["error"] != "" {
 			op.Code, op.Description, op.URI = p["error"], p["error_description"], p["error_uri"]
 			return op
 		}
 	}
 	return op
+}
+
+// readErrorBody is the error response in a body; zero if it cannot be read as one.
+func readErrorBody(r *fetch.Response) errorBody {
+	var body errorBody
+	if !strings.HasSuffix(r.MediaType, "json") || strictjson.Unmarshal(r.Body, &body) != nil {
+		return errorBody{}
+	}
+	return body
 }
 
 // maxRetryAfter bounds what an OP may ask us to wait.
@@ -190,46 +198,4 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		d = at.Sub(now)
 	}
 	return min(max(d, 0), maxRetryAfter)
-}
-
-// challengeParams reads the auth-params of one challenge (RFC 9110 section
-// 11.6.1), in any case, quoted or not. Of several challenges in one line the
-// parameters are read together, which is enough to find error.
-func challengeParams(h string) map[string]string {
-	out := make(map[string]string)
-	_, rest, _ := strings.Cut(h, " ")
-	for rest != "" && len(out) < 32 {
-		rest = strings.TrimLeft(rest, " \t,")
-		name, after, ok := strings.Cut(rest, "=")
-		if !ok {
-			break
-		}
-		if i := strings.LastIndexAny(name, " \t,"); i >= 0 {
-			name = name[i+1:]
-		}
-		name = strings.ToLower(strings.TrimSpace(name))
-		after = strings.TrimLeft(after, " \t")
-		var value string
-		if strings.HasPrefix(after, `"`) {
-			var b strings.Builder
-			i := 1
-			for ; i < len(after) && after[i] != '"'; i++ {
-				if after[i] == '\\' && i+1 < len(after) {
-					i++
-				}
-				b.WriteByte(after[i])
-			}
-			value, rest = b.String(), after[min(i+1, len(after)):]
-		} else {
-			i := strings.IndexAny(after, ", \t")
-			if i < 0 {
-				i = len(after)
-			}
-			value, rest = after[:i], after[i:]
-		}
-		if _, dup := out[name]; !dup {
-			out[name] = value
-		}
-	}
-	return out
 }

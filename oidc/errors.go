@@ -33,6 +33,9 @@ const (
 	NoRefreshToken Reason = "no refresh token"
 	// NoAccessToken: there is no access token to present.
 	NoAccessToken Reason = "no access token"
+	// WrongOrigin: a request to a place that the access token is not for. It was
+	// not sent.
+	WrongOrigin Reason = "access token is not for this origin"
 )
 
 // Any exchange with the OP.
@@ -113,6 +116,9 @@ const (
 	BadTokenType Reason = "token type refused"
 	// MissingIDToken: there is no ID Token where one is owed.
 	MissingIDToken Reason = "missing ID Token"
+	// BadDPoPNonce: a server asks for a nonce in a DPoP proof, and is not content
+	// with the one that it gave, or gave none.
+	BadDPoPNonce Reason = "DPoP nonce refused"
 )
 
 // A signed or encrypted token.

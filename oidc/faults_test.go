@@ -28,9 +28,10 @@ const (
 var faults = merged(
 	loginFaults,
 	parFaults,
+	dpopFaults,
 )
 
-var featureJourneys = map[string]func(*journey) error{}
+var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney}
 
 func merged(tables ...map[oidctest.Fault]outcome) map[oidctest.Fault]outcome {
 	all := make(map[oidctest.Fault]outcome)
@@ -185,6 +186,9 @@ type journey struct {
 	rig
 	fault oidctest.FaultInfo
 	tok   *oidc.Tokens // before the fault showed
+
+	config func(*oidc.ClientConfig)  // what a feature changes; nil: nothing
+	calls  map[oidctest.Endpoint]int // how many requests a feature is allowed in place of aftermath's
 }
 
 func (j *journey) run() error {
@@ -225,6 +229,9 @@ func (j *journey) run() error {
 	config := j.reg.ClientConfig()
 	if j.fault.Flow == "par" {
 		config.PAR = oidc.PARAlways
+	}
+	if j.config != nil {
+		j.config(&config)
 	}
 	if j.c, err = oidc.NewClient(j.p, config); err != nil {
 		return err
@@ -297,6 +304,7 @@ func (j *journey) aftermath() {
 	case strings.Contains(j.fault.Needs, "refresh"):
 		limit[oidctest.EndpointToken] = 2
 	}
+	maps.Copy(limit, j.calls)
 	for e, most := range limit {
 		if n := len(j.op.Requests(e)); n > most {
 			j.t.Errorf("%d requests to the %s endpoint, want at most %d", n, e, most)

@@ -179,7 +179,7 @@ func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) err
 		if err := checkAccessToken(k, a.params.Get("access_token")); err != nil {
 			return err
 		}
-		return checkTokenType(k, a.params.Get("token_type"))
+		return checkTokenType(k, a.params.Get("token_type"), nil)
 	}
 	return nil
 }
@@ -189,7 +189,11 @@ func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) err
 func (c *Client) exchangeCode(ctx context.Context, p Pending, a AuthResponse, front *IDToken) (*Tokens, error) {
 	code := a.params.Get("code")
 	values := [...]string{"authorization_code", code, p.RedirectURI, p.Verifier} // one piece of memory
-	res, err := c.post(ctx, StepToken, c.p.md().TokenEndpoint, url.Values{
+	key, err := c.dpopKeyOr(p.DPoP)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.postProving(ctx, key, StepToken, c.p.md().TokenEndpoint, url.Values{
 		"grant_type":    values[0:1:1],
 		"code":          values[1:2:2],
 		"redirect_uri":  values[2:3:3],
@@ -202,11 +206,11 @@ func (c *Client) exchangeCode(ctx context.Context, p Pending, a AuthResponse, fr
 		return nil, c.clientRefused(StepToken, res)
 	}
 	k := c.p.env.checker(ctx, StepToken)
-	w, err := c.readTokenResponse(k, res.Body)
+	w, err := c.readTokenResponse(k, res.Body, key)
 	if err != nil {
 		return nil, err
 	}
-	back := c.tokens(w, res.Body, p.Scopes)
+	back := c.tokens(w, res.Body, p.Scopes, key)
 	back.SessionState = a.params.Get("session_state")
 	if w.SessionState != "" {
 		back.SessionState = w.SessionState

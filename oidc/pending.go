@@ -26,6 +26,9 @@ type Pending struct {
 	// ACR are the values of which the ID Token's acr must be one; empty: any.
 	ACR     []string
 	Created time.Time
+	// DPoP is the key that the tokens of this login will be bound to; nil without
+	// DPoP.
+	DPoP *DPoPKey
 }
 
 // pendingExport is the form in which a Pending is kept. Its names are short,
@@ -43,16 +46,21 @@ type pendingExport struct {
 	MaxAge       *int64    `json:"ma,omitempty"` // in nanoseconds
 	ACR          []string  `json:"acr,omitempty"`
 	Created      time.Time `json:"t"`
+	DPoP         string    `json:"dk,omitempty"`
 }
 
 // Export returns the Pending with its secrets, for a store that keeps them from
 // other eyes.
 func (p Pending) Export() ([]byte, error) {
+	key, err := p.DPoP.export()
+	if err != nil {
+		return nil, &InputError{Reason: BadParameter, Field: "Pending.DPoP", Detail: "the key cannot be exported", Err: err}
+	}
 	return json.Marshal(pendingExport{
 		Issuer: p.Issuer, ClientID: p.ClientID, RedirectURI: p.RedirectURI,
 		State: p.State, Nonce: p.Nonce, Verifier: p.Verifier,
 		ResponseType: p.ResponseType, ResponseMode: p.ResponseMode, Scopes: p.Scopes,
-		MaxAge: (*int64)(p.MaxAge), ACR: p.ACR, Created: p.Created,
+		MaxAge: (*int64)(p.MaxAge), ACR: p.ACR, Created: p.Created, DPoP: key,
 	})
 }
 
@@ -62,11 +70,15 @@ func ImportPending(data []byte) (Pending, error) {
 	if err := strictjson.Unmarshal(data, &x); err != nil || x.State == "" || x.Issuer == "" {
 		return Pending{}, &InputError{Reason: BadParameter, Field: "pending", Detail: "it was not written by Export", Err: err}
 	}
+	key, err := importDPoPKey(x.DPoP)
+	if err != nil {
+		return Pending{}, err
+	}
 	return Pending{
 		Issuer: x.Issuer, ClientID: x.ClientID, RedirectURI: x.RedirectURI,
 		State: x.State, Nonce: x.Nonce, Verifier: x.Verifier,
 		ResponseType: x.ResponseType, ResponseMode: x.ResponseMode, Scopes: x.Scopes,
-		MaxAge: (*time.Duration)(x.MaxAge), ACR: x.ACR, Created: x.Created,
+		MaxAge: (*time.Duration)(x.MaxAge), ACR: x.ACR, Created: x.Created, DPoP: key,
 	}, nil
 }
 
@@ -84,5 +96,6 @@ func (p Pending) LogValue() slog.Value {
 // MarshalJSON writes the Pending without its secrets; Export keeps them.
 func (p Pending) MarshalJSON() ([]byte, error) {
 	p.State, p.Nonce, p.Verifier = maskedIfPresent(p.State), maskedIfPresent(p.Nonce), maskedIfPresent(p.Verifier)
+	p.DPoP = nil
 	return p.Export()
 }

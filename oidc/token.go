@@ -26,8 +26,11 @@ type Tokens struct {
 	IDToken *IDToken
 	// AccessToken is what a resource wants to see; "" for response type id_token.
 	AccessToken string
-	// TokenType says how to present AccessToken: "Bearer".
+	// TokenType says how to present AccessToken: "Bearer" or "DPoP".
 	TokenType string
+	// DPoP is the key that AccessToken is bound to, and of a public client
+	// RefreshToken too; nil for bearer tokens.
+	DPoP *DPoPKey
 	// RefreshToken is "" if the OP gave none.
 	RefreshToken string
 	// Expiry is when AccessToken dies; zero if the OP does not say.
@@ -79,8 +82,9 @@ func (w *tokenWire) member(name, value string) error {
 	return nil
 }
 
-// readTokenResponse reads and checks a 200 of the token endpoint.
-func (c *Client) readTokenResponse(k *checker, body []byte) (*tokenWire, error) {
+// readTokenResponse reads and checks a 200 of the token endpoint. key is that of
+// the proof in the request; nil if there was none.
+func (c *Client) readTokenResponse(k *checker, body []byte, key *DPoPKey) (*tokenWire, error) {
 	var w tokenWire
 	if err := strictjson.Scan(string(body), w.member); err != nil {
 		return nil, k.failed(malformed(k.step, "RFC 6749 5.1", err), "the token response is JSON")
@@ -91,7 +95,7 @@ func (c *Client) readTokenResponse(k *checker, body []byte) (*tokenWire, error) 
 	if err := checkAccessToken(k, w.AccessToken); err != nil {
 		return nil, err
 	}
-	if err := checkTokenType(k, w.TokenType); err != nil {
+	if err := checkTokenType(k, w.TokenType, key); err != nil {
 		return nil, err
 	}
 	if err := k.that(len(w.RefreshToken) <= MaxAccessToken, BadTokenResponse, "RFC 6749 5.1", "refresh_token is of a sane size", "", ""); err != nil {
@@ -114,20 +118,29 @@ func checkAccessToken(k *checker, token string) error {
 }
 
 // checkTokenType asks for a type that can be presented (RFC 6749 section 7.1); it
-// is compared without regard to case (RFC 6749 section 5.1).
-func checkTokenType(k *checker, typ string) error {
+// is compared without regard to case (RFC 6749 section 5.1). After a proof it is
+// DPoP and nothing else: a bearer token in its place is one that whoever steals it
+// can use (RFC 9449 section 5, hostile catalogue cases 134 and 323).
+func checkTokenType(k *checker, typ string, key *DPoPKey) error {
+	if key != nil {
+		return k.that(strings.EqualFold(typ, "DPoP"), BadTokenType, "RFC 9449 5", "token_type is DPoP", "DPoP", typ)
+	}
 	return k.that(strings.EqualFold(typ, "Bearer"), BadTokenType, "RFC 6749 7.1", "token_type is Bearer", "Bearer", typ)
 }
 
 // tokens is the response as a value, which keeps body; asked are the scopes of
-// the request.
-func (c *Client) tokens(w *tokenWire, body []byte, asked []string) *Tokens {
+// the request, and key that of its proof.
+func (c *Client) tokens(w *tokenWire, body []byte, asked []string, key *DPoPKey) *Tokens {
 	t := &Tokens{
 		AccessToken:  w.AccessToken,
 		TokenType:    "Bearer",
 		RefreshToken: w.RefreshToken,
 		Scopes:       c.c.Quirks.scopesOr(w.Scope, asked),
 		Raw:          body,
+		DPoP:         key,
+	}
+	if key != nil {
+		t.TokenType = "DPoP"
 	}
 	// A lifetime that makes no sense is treated as none: the token is then used
 	// until the OP refuses it, never believed valid for ever (case 139).
@@ -179,7 +192,11 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 	if c.p.md().TokenEndpoint == "" {
 		return nil, &UnsupportedError{Feature: "refresh", Detail: "the OP has no token_endpoint"}
 	}
-	res, err := c.post(ctx, StepRefresh, c.p.md().TokenEndpoint, url.Values{
+	key, err := c.dpopKeyOr(t.DPoP)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.postProving(ctx, key, StepRefresh, c.p.md().TokenEndpoint, url.Values{
 		"grant_type":    {"refresh_token"},
 		"refresh_token": {t.RefreshToken},
 	}, "application/json")
@@ -189,11 +206,11 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
 	if res.Status != http.StatusOK {
 		return nil, c.clientRefused(StepRefresh, res)
 	}
-	w, err := c.readTokenResponse(k, res.Body)
+	w, err := c.readTokenResponse(k, res.Body, key)
 	if err != nil {
 		return nil, err
 	}
-	n := c.tokens(w, res.Body, t.Scopes)
+	n := c.tokens(w, res.Body, t.Scopes, key)
 	n.SessionState = t.SessionState
 	if n.RefreshToken == "" {
 		n.RefreshToken = t.RefreshToken // RFC 6749 section 6
@@ -288,17 +305,21 @@ func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) error {
 	return first
 }
 
-// Authorize presents the access token in a request to a resource (RFC 6750
-// section 2.1). The caller sees to it that the request goes to a resource that
-// the token is for, over https.
+// Authorize presents a bearer token in a request to a resource (RFC 6750 section
+// 2.1). The caller sees to it that the request goes to a resource that the token
+// is for, over https.
+//
+// A token that is bound to a key is presented by Client.Authorize or
+// Client.Transport, which know the server's nonces; it is refused here.
 func (t *Tokens) Authorize(r *http.Request) error {
-	if t == nil || t.AccessToken == "" {
-		return &InputError{Reason: NoAccessToken, Field: "Tokens", Detail: "the response type gave none"}
+	key, err := t.proofKey()
+	if err != nil {
+		return err
 	}
-	if !strings.EqualFold(t.TokenType, "Bearer") {
-		return &UnsupportedError{Feature: "token type " + quote(t.TokenType), Detail: "expected Bearer"}
+	if key != nil {
+		return &UnsupportedError{Feature: "token type " + quote(t.TokenType) + " in Tokens.Authorize", Detail: "it is presented by Client.Authorize or Client.Transport, which know the server's nonces"}
 	}
-	r.Header.Set("Authorization", "Bearer "+t.AccessToken)
+	t.present(r.Header, "")
 	return nil
 }
 
@@ -320,6 +341,7 @@ type tokensExport struct {
 	Expiry       time.Time       `json:"exp,omitzero"`
 	Scopes       []string        `json:"sc,omitempty"`
 	SessionState string          `json:"ss,omitempty"`
+	DPoP         string          `json:"dk,omitempty"`
 	// EmailString is Quirks.EmailVerifiedString, the one quirk that changes how
 	// claims are read later.
 	EmailString bool `json:"evs,omitempty"`
@@ -333,6 +355,10 @@ type tokensExport struct {
 func (t *Tokens) Export() ([]byte, error) {
 	x := tokensExport{AccessToken: t.AccessToken, TokenType: t.TokenType, RefreshToken: t.RefreshToken,
 		Expiry: t.Expiry, Scopes: t.Scopes, SessionState: t.SessionState}
+	var err error
+	if x.DPoP, err = t.DPoP.export(); err != nil {
+		return nil, &InputError{Reason: BadParameter, Field: "Tokens.DPoP", Detail: "the key cannot be exported", Err: err}
+	}
 	if id := t.IDToken; id != nil {
 		x.IDToken, x.Claims, x.Alg, x.EmailString = id.raw, json.RawMessage(id.claims), id.alg, id.quirks.EmailVerifiedString
 		x.Provider = id.provider
@@ -357,6 +383,10 @@ func ImportTokens(data []byte, issuer, clientID string) (*Tokens, error) {
 	}
 	t := &Tokens{AccessToken: x.AccessToken, TokenType: x.TokenType, RefreshToken: x.RefreshToken,
 		Expiry: x.Expiry, Scopes: x.Scopes, SessionState: x.SessionState}
+	var err error
+	if t.DPoP, err = importDPoPKey(x.DPoP); err != nil {
+		return nil, err
+	}
 	if x.IDToken != "" {
 		id, err := newIDToken(x.IDToken, x.Alg, string(x.Claims))
 		if err != nil {

@@ -45,7 +45,7 @@ func (u UserInfo) LogValue() slog.Value {
 }
 
 // UserInfo asks for claims about the user of t (Core section 5.3), with the
-// access token in the Authorization header. The answer's sub must be the ID
+// access token in the Authorization header, and a proof if it is bound to a key. The answer's sub must be the ID
 // Token's (Core section 5.3.4), or it is refused with SubjectMismatch.
 //
 // It is JSON, or a JWT under ClientMetadata.UserInfoSignedResponseAlg if that was
@@ -64,14 +64,17 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if t.IDToken == nil || !c.p.made(t.IDToken) {
 		return nil, &InputError{Reason: BadParameter, Field: "Tokens.IDToken", Detail: "without an ID Token of this OP there is no sub to compare with"}
 	}
-	req := &fetch.Request{Purpose: StepUserInfo, URL: endpoint, Header: make(http.Header), Credentialed: true,
-		Accept: []string{"application/json", "application/jwt"}}
-	r := &http.Request{Header: req.Header}
-	if err := t.Authorize(r); err != nil {
+	key, err := t.proofKey()
+	if err != nil {
 		return nil, err
 	}
-	req.Header["Accept"] = []string{c.userInfoType()}
-	res, err := c.p.env.do(ctx, req)
+	res, err := c.prove(StepUserInfo, key, http.MethodGet, endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
+		req := &fetch.Request{Purpose: StepUserInfo, URL: endpoint, Header: make(http.Header), Credentialed: true,
+			Accept: []string{"application/json", "application/jwt"}}
+		t.present(req.Header, proof)
+		req.Header["Accept"] = []string{c.userInfoType()}
+		return c.p.env.do(ctx, req)
+	})
 	if err != nil {
 		return nil, err
 	}

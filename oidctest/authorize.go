@@ -204,7 +204,7 @@ func (x *exchange) grantTo(r *authRequest, u User, authTime time.Time) *reply {
 	g := &grant{
 		clientID: r.client.ID, username: u.Username, sub: op.subject(r.client, u), scopes: op.grantedScopes(r),
 		nonce: r.nonce, authTime: authTime, wantsAuthTime: r.maxAge != nil || r.client.RequireAuthTime || asksAuthTime,
-		acr: acr, claims: r.claims, redirectURI: r.redirectURI, challenge: r.challenge,
+		acr: acr, claims: r.claims, redirectURI: r.redirectURI, challenge: r.challenge, jkt: r.jkt,
 		frontIDToken: r.has("id_token"), onlyIDToken: len(r.responseType) == 1 && r.has("id_token"),
 	}
 	if s := x.session; s != nil {
@@ -221,7 +221,7 @@ func (x *exchange) grantTo(r *authRequest, u User, authTime time.Time) *reply {
 		params.Set("code", parts.code)
 	}
 	if r.has("token") {
-		parts.access = op.issueAccess(g, x.now)
+		parts.access = op.issueAccess(g, x.now, "")
 		params.Set("access_token", parts.access)
 		params.Set("token_type", "Bearer")
 		params.Set("expires_in", strconv.FormatInt(int64(op.c.AccessTokenLifetime/time.Second), 10))

@@ -27,6 +27,7 @@ type authRequest struct {
 	hintSub      string // of id_token_hint
 	acrs         []string
 	claims       claimsParam
+	jkt          string // of dpop_jkt; empty if the request had none
 	mustSub      string // the subject that the claims parameter demands
 	essentialACR *claimRequest
 }
@@ -138,6 +139,9 @@ func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 		if u, err := url.Parse(res); err != nil || !u.IsAbs() || u.Fragment != "" {
 			return fail("invalid_target", "resource must be an absolute URI without a fragment")
 		}
+	}
+	if r.jkt = p.Get("dpop_jkt"); p.Has("dpop_jkt") && (len(r.jkt) != 43 || strings.Trim(r.jkt, unreserved) != "") {
+		return fail("invalid_request", "dpop_jkt must be a SHA-256 thumbprint in base64url (RFC 9449, 10)")
 	}
 	r.acrs = strings.Fields(p.Get("acr_values"))
 	if p.Has("claims") && !readClaims(p.Get("claims"), r) {

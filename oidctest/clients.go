@@ -76,6 +76,10 @@ type Client struct {
 	UserInfoEncryptedResponseAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
 	UserInfoEncryptedResponseEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
 
+	// DPoPBound has every access token of the client bound to a key: a token
+	// request without a DPoP proof is refused (RFC 9449, section 5.2).
+	DPoPBound bool `json:"dpop_bound_access_tokens,omitempty"`
+
 	// SubjectType is public or pairwise; empty means public.
 	SubjectType         string `json:"subject_type,omitempty"`
 	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`

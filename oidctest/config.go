@@ -128,6 +128,11 @@ type Config struct {
 	// (RFC 6749, section 2.3.1).
 	AwkwardCredentials bool
 
+	// DPoPNonce demands a nonce of the OP's own in every DPoP proof (RFC 9449,
+	// sections 8 and 9); see [OP.RotateDPoPNonce]. Zero means that none is asked
+	// for.
+	DPoPNonce bool
+
 	// SessionManagement serves a check_session_iframe and answers with a
 	// session_state (Session Management 1.0). Zero means neither.
 	SessionManagement bool

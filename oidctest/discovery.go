@@ -55,6 +55,8 @@ func (op *OP) metadata() map[string]any {
 		"revocation_endpoint_auth_methods_supported":            list(authMethods()...),
 		"revocation_endpoint_auth_signing_alg_values_supported": list(assertionAlgs()...),
 
+		"dpop_signing_alg_values_supported": list(dpopAlgs()...), // RFC 9449, section 5.1
+
 		"display_values_supported":         list("page", "popup", "touch", "wap"),
 		"claim_types_supported":            list("normal", "aggregated", "distributed"),
 		"claims_supported":                 list(slices.Concat([]string{"sub", "iss", "auth_time", "acr", "amr"}, standardClaims())...),

@@ -27,6 +27,8 @@ type exchange struct {
 	session   *session    // of the person, once it is known
 	grantType string      // at the token endpoint
 	grant     *grant      // of the access token at UserInfo
+	jkt       string      // thumbprint of the key of a DPoP proof that was found right
+	askNonce  bool        // a proof needs a nonce, also without Config.DPoPNonce
 }
 
 // reply is a response before it is written.

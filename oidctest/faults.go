@@ -68,6 +68,7 @@ func behaviours() []behaviour {
 		authorizationFaults(),
 		tokenFaults(), tokenEndpointFaults(), signatureFaults(), headerFaults(), claimFaults(), timeFaults(), hashFaults(),
 		userInfoFaults(), refreshFaults(),
+		dpopFaults(),
 	)
 }
 

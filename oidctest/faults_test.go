@@ -144,7 +144,7 @@ type step struct {
 
 // steps is a login of every kind; those of a later feature come after those that
 // were there, from the file of its own tests.
-func steps() []step { return slices.Concat(loginSteps(), parSteps()) }
+func steps() []step { return slices.Concat(loginSteps(), parSteps(), dpopSteps()) }
 
 // loginSteps is a login of every kind that needs no feature. Each may use what the one before received,
 // which is what it was without a fault, since a run ends at a difference.

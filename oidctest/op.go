@@ -52,6 +52,9 @@ type OP struct {
 	sources  shelf[*grant]       // access tokens of distributed claims
 	jtis     shelf[bool]         // client assertions that were used
 	consents shelf[bool]         // what a person let a client see
+	proofs   shelf[bool]         // jti of DPoP proofs that were used
+
+	dpopNonce string // the one that proofs must have; "" until it is asked for
 
 	broken     map[Fault]bool
 	tamper     tampering

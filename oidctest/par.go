@@ -35,6 +35,16 @@ func (x *exchange) pushedRequest() *reply {
 		params.Del(name)
 	}
 	params.Set("client_id", x.client.ID)
+	// RFC 9449, section 10.1: a proof here says what dpop_jkt would.
+	if len(x.r.Header.Values("DPoP")) > 0 {
+		if rep := x.readProof(); rep != nil {
+			return rep
+		}
+		if params.Has("dpop_jkt") && params.Get("dpop_jkt") != x.jkt {
+			return oauthError(http.StatusBadRequest, "invalid_dpop_proof", "the proof is not of the key of dpop_jkt (RFC 9449, 10.1)")
+		}
+		params.Set("dpop_jkt", x.jkt)
+	}
 	if _, rep := x.readAuthRequest(params); rep != nil {
 		return rep
 	}

@@ -390,7 +390,7 @@ func metadataKinds() map[string]metadataKind {
 		"userinfo_encrypted_response_alg": kindString, "userinfo_encrypted_response_enc": kindString,
 		"token_endpoint_auth_method": kindString, "token_endpoint_auth_signing_alg": kindString,
 		"default_max_age": kindNumber, "require_auth_time": kindBool, "default_acr_values": kindStrings,
-		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "require_pushed_authorization_requests": kindBool,
+		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "dpop_bound_access_tokens": kindBool, "require_pushed_authorization_requests": kindBool,
 		"post_logout_redirect_uris": kindURIs,
 		"frontchannel_logout_uri":   kindURI, "frontchannel_logout_session_required": kindBool,
 		"backchannel_logout_uri": kindURI, "backchannel_logout_session_required": kindBool,

@@ -22,6 +22,7 @@ type grant struct {
 	claims        claimsParam
 	redirectURI   string
 	challenge     string // of PKCE; empty if the request had none
+	jkt           string // of dpop_jkt; empty if the request had none
 	frontIDToken  bool   // the authorization response had an ID Token
 	sid           string // of the login at the OP; empty if the client hears of no logout
 	onlyIDToken   bool   // response_type id_token: there will be no access token
@@ -36,10 +37,12 @@ type code struct {
 type accessToken struct {
 	scopes []string
 	grant  *grant
+	jkt    string // thumbprint of the DPoP key that it is bound to; empty for a bearer token
 }
 
 type refreshToken struct {
 	grant  *grant
+	jkt    string    // likewise, of a public client's
 	usedAt time.Time // zero if it was not
 }
 
@@ -58,6 +61,9 @@ func (x *exchange) token() *reply {
 		return oauthError(http.StatusBadRequest, "invalid_request", "parameters belong in the body, not in the query (RFC 6749, 2.3.1)")
 	}
 	if rep := x.authenticate(); rep != nil {
+		return rep
+	}
+	if rep := x.readProof(); rep != nil {
 		return rep
 	}
 	x.grantType = x.form.Get("grant_type")
@@ -96,6 +102,8 @@ func (x *exchange) exchangeCode() *reply {
 		refusal = "the code was used before; its tokens are revoked"
 	case c.grant.revoked:
 		refusal = "the grant is revoked"
+	case c.grant.jkt != "" && c.grant.jkt != x.jkt:
+		refusal = "the proof is not of the key of dpop_jkt (RFC 9449, 10)"
 	case x.form.Get("redirect_uri") != c.grant.redirectURI:
 		refusal = "redirect_uri is not the one of the authorization request (RFC 6749, 4.1.3)"
 	default:
@@ -106,10 +114,10 @@ func (x *exchange) exchangeCode() *reply {
 		return oauthError(http.StatusBadRequest, "invalid_grant", refusal)
 	}
 	c.used = true
-	access := op.issueAccess(c.grant, x.now)
+	access := op.issueAccess(c.grant, x.now, x.jkt)
 	refresh := ""
 	if slices.Contains(x.client.grantTypes(), "refresh_token") && (op.c.RefreshAlways || slices.Contains(c.grant.scopes, "offline_access")) {
-		refresh = op.issueRefresh(c.grant, x.now)
+		refresh = op.issueRefresh(c.grant, x.now, x.refreshKey())
 	}
 	op.mu.Unlock()
 	return x.tokenResponse(c.grant, access, refresh, c.grant.scopes, false)
@@ -130,6 +138,8 @@ func (x *exchange) refresh() *reply {
 		refusal = "the refresh token is unknown, expired or another client's"
 	case t.grant.revoked:
 		refusal = "the grant is revoked"
+	case t.jkt != "" && t.jkt != x.jkt:
+		refusal = "the refresh token is bound to another key (RFC 9449, 5)"
 	case !t.usedAt.IsZero() && x.now.Sub(t.usedAt) > op.c.RefreshGrace:
 		// RFC 9700, section 4.14.2: somebody has a copy; nobody keeps it.
 		op.revoke(t.grant)
@@ -152,13 +162,13 @@ func (x *exchange) refresh() *reply {
 	// The narrower scope is that of this access token alone.
 	narrowed := *t.grant
 	narrowed.scopes = scopes
-	access := op.issueAccessFor(t.grant, &narrowed, x.now)
+	access := op.issueAccessFor(t.grant, &narrowed, x.now, x.jkt)
 	next := ""
 	if !op.c.KeepRefreshTokens {
 		if t.usedAt.IsZero() {
 			t.usedAt = x.now
 		}
-		next = op.issueRefresh(t.grant, x.now)
+		next = op.issueRefresh(t.grant, x.now, x.refreshKey())
 	}
 	op.mu.Unlock()
 	return x.tokenResponse(&narrowed, access, next, scopes, true)
@@ -168,7 +178,7 @@ func (x *exchange) refresh() *reply {
 func (x *exchange) tokenResponse(g *grant, access, refresh string, scopes []string, isRefresh bool) *reply {
 	doc := map[string]any{
 		"access_token": access,
-		"token_type":   "Bearer",
+		"token_type":   x.tokenType(),
 		"expires_in":   int64(x.op.c.AccessTokenLifetime / time.Second),
 		"scope":        strings.Join(scopes, " "),
 	}
@@ -186,19 +196,22 @@ func (x *exchange) tokenResponse(g *grant, access, refresh string, scopes []stri
 }
 
 // issueAccess makes an access token. The caller holds op.mu.
-func (op *OP) issueAccess(g *grant, now time.Time) string { return op.issueAccessFor(g, g, now) }
+func (op *OP) issueAccess(g *grant, now time.Time, jkt string) string {
+	return op.issueAccessFor(g, g, now, jkt)
+}
 
 // issueAccessFor makes an access token that sees what view does and dies with
-// g. The caller holds op.mu.
-func (op *OP) issueAccessFor(g, view *grant, now time.Time) string {
+// g, and is bound to the DPoP key of that thumbprint, if there is one. The caller
+// holds op.mu.
+func (op *OP) issueAccessFor(g, view *grant, now time.Time, jkt string) string {
 	t := "at-" + op.random(24)
-	op.access.put(t, &accessToken{grant: g, scopes: view.scopes}, now.Add(op.c.AccessTokenLifetime))
+	op.access.put(t, &accessToken{grant: g, scopes: view.scopes, jkt: jkt}, now.Add(op.c.AccessTokenLifetime))
 	return t
 }
 
-func (op *OP) issueRefresh(g *grant, now time.Time) string {
+func (op *OP) issueRefresh(g *grant, now time.Time, jkt string) string {
 	t := "rt-" + op.random(24)
-	op.refresh.put(t, &refreshToken{grant: g}, now.Add(op.c.RefreshTokenLifetime))
+	op.refresh.put(t, &refreshToken{grant: g, jkt: jkt}, now.Add(op.c.RefreshTokenLifetime))
 	return t
 }
 

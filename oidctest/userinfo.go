@@ -16,7 +16,7 @@ func (x *exchange) userInfo() *reply {
 		// RFC 9700, section 4.3.2: an access token must not be in a URL.
 		return bearerError(http.StatusBadRequest, "invalid_request", "the access token must not be in the query")
 	}
-	token, rep := x.bearer()
+	token, bound, rep := x.presented()
 	if rep != nil {
 		return rep
 	}
@@ -33,6 +33,9 @@ func (x *exchange) userInfo() *reply {
 	op.mu.Unlock()
 	if !ok {
 		return bearerError(http.StatusUnauthorized, "invalid_token", "the access token is unknown, expired or revoked")
+	}
+	if rep := x.checkBinding(t, token, bound); rep != nil {
+		return rep
 	}
 	claims := u.released(t.scopes, t.grant.claims.UserInfo)
 	claims["sub"] = t.grant.sub

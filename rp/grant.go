@@ -221,14 +221,34 @@ func (g *Grant) client(ctx context.Context, h *held) (*oidc.Client, error) {
 }
 
 // Authorize presents a fresh access token in a request to a resource (RFC 6750
-// section 2.1). The caller sees to it that the request goes to a resource that
-// the token is for, over https.
+// section 2.1), with a proof if it is bound to a key (RFC 9449 section 7). The
+// caller sees to it that the request goes to a resource that the token is for,
+// over https; Transport sees to that by itself, and to the resource's nonces.
 func (g *Grant) Authorize(ctx context.Context, r *http.Request) error {
 	h, err := g.fresh(ctx)
 	if err != nil {
 		return err
 	}
-	return h.grant.tokens.Authorize(r)
+	if h.grant.tokens.DPoP == nil {
+		return h.grant.tokens.Authorize(r)
+	}
+	c, err := g.client(ctx, h)
+	if err != nil {
+		return err
+	}
+	return c.Authorize(r, h.grant.tokens)
+}
+
+// Transport presents the grant's access token, renewed when it must be, to
+// resources at these origins, such as "https://api.example"; see oidc.Transport.
+// base makes the requests and may be nil. The result is good for as long as the
+// grant.
+func (g *Grant) Transport(base http.RoundTripper, origins ...string) *oidc.Transport {
+	return &oidc.Transport{
+		Tokens: g.Tokens,
+		Client: func(ctx context.Context) (*oidc.Client, error) { return g.client(ctx, g.held.Load()) },
+		Base:   base, Origins: slices.Clone(origins),
+	}
 }
 
 // Revoke ends the grant here and then tells the OP that its tokens are no longer

@@ -1,0 +1,81 @@
+package oidc
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestReadChallenges(t *testing.T) {
+	for field, want := range map[string][]challenge{
+		"":       nil,
+		"Basic":  {{"basic", map[string]string{}}},
+		"Bearer": {{"bearer", map[string]string{}}},
+		`Bearer realm="a, b", error="invalid_token"`:                  {{"bearer", map[string]string{"realm": "a, b", "error": "invalid_token"}}},
+		`Bearer error="x", DPoP error="y", algs="ES256 EdDSA"`:        {{"bearer", map[string]string{"error": "x"}}, {"dpop", map[string]string{"error": "y", "algs": "ES256 EdDSA"}}},
+		`Negotiate YWJj==, dPOP Error = use_dpop_nonce`:               {{"negotiate", map[string]string{}}, {"dpop", map[string]string{"error": "use_dpop_nonce"}}},
+		`Negotiate, DPoP error="a\"b\\c"`:                             {{"negotiate", map[string]string{}}, {"dpop", map[string]string{"error": `a"b\c`}}},
+		`Bearer error="first", error="second"`:                        {{"bearer", map[string]string{"error": "first"}}},
+		`error="of no scheme", Bearer error="x"`:                      {{"bearer", map[string]string{"error": "x"}}},
+		`Bearer error="never closed`:                                  {{"bearer", map[string]string{"error": "never closed"}}},
+		`Bearer error=invalid_token, error_uri=https://op.example/?x`: {{"bearer", map[string]string{"error": "invalid_token", "error_uri": "https://op.example/?x"}}},
+		"Bearer \x00 error=x":                                         {{"bearer", map[string]string{}}},
+		`"quoted" Bearer`:                                             nil,
+	} {
+		if got := readChallenges(http.Header{"Www-Authenticate": {field}}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: got %v, want %v", field, got, want)
+		}
+	}
+	if got := readChallenges(http.Header{"Www-Authenticate": {strings.Repeat("A b=c, ", 1000)}}); len(got) != maxChallenges {
+		t.Errorf("%d challenges of a thousand", len(got))
+	}
+	params := 0
+	for _, c := range readChallenges(http.Header{"Www-Authenticate": {"A " + manyParams(1000), "B " + manyParams(1000)}}) {
+		params += len(c.params)
+	}
+	if params != maxChallengeParams {
+		t.Errorf("%d parameters of two thousand", params)
+	}
+}
+
+func manyParams(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.Repeat("p", i%40+1) + "=1, ")
+	}
+	return b.String()
+}
+
+// FuzzChallenges: what is read, written again in its plainest spelling, is read as
+// the same; and nothing exceeds its bound.
+func FuzzChallenges(f *testing.F) {
+	for _, s := range []string{`Bearer realm="a, b", error="invalid_token"`, `Negotiate YWJj==, dPOP Error = use_dpop_nonce`, `Bearer error="x", DPoP error="y"`, `A b="\"\\"`, `Basic`, `=,=,"`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, field string) {
+		first := readChallenges(http.Header{"Www-Authenticate": {field}})
+		var b strings.Builder
+		params := 0
+		for i, c := range first {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			if c.scheme == "" || c.scheme != strings.ToLower(c.scheme) {
+				t.Fatalf("scheme %q", c.scheme)
+			}
+			b.WriteString(c.scheme)
+			sep := " "
+			for name, value := range c.params {
+				b.WriteString(sep + name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`)
+				sep, params = ", ", params+1
+			}
+		}
+		if len(first) > maxChallenges || params > maxChallengeParams {
+			t.Fatalf("%d challenges, %d parameters", len(first), params)
+		}
+		if second := readChallenges(http.Header{"Www-Authenticate": {b.String()}}); !reflect.DeepEqual(first, second) {
+			t.Fatalf("%q is read as %v, and %q as %v", field, first, b.String(), second)
+		}
+	})
+}
