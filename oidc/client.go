@@ -103,6 +103,20 @@ type Quirks struct {
 	// CommaScopes reads the scope of a token response as a list with commas
 	// (against RFC 6749 section 3.3), as GitHub writes it.
 	CommaScopes bool
+
+	// The following are for access tokens that were not made by RFC 9068; see
+	// AccessTokenConfig.
+
+	// AccessTokenAnyType accepts access tokens whose typ is JWT or absent. They
+	// are then told from ID Tokens by what ID Tokens have and they have not.
+	AccessTokenAnyType bool
+	// AccessTokenClientID is where the client is named, if not in client_id:
+	// "azp", "appid" or "cid".
+	AccessTokenClientID string
+	// AccessTokenScp reads the scopes from scp, a string or a list.
+	AccessTokenScp bool
+	// AccessTokenNoID accepts access tokens without jti.
+	AccessTokenNoID bool
 }
 
 // Client is a client at one OP. It holds nothing of any user, and is safe for

@@ -154,6 +154,9 @@ const (
 	BadAudience Reason = "audience refused"
 	// BadAuthorizedParty: azp is not us.
 	BadAuthorizedParty Reason = "authorized party refused"
+	// BadBinding: an access token is bound to a key or certificate that who
+	// presents it has not shown.
+	BadBinding Reason = "token is bound to another key"
 	// BadSubject: sub is absent, empty or too long.
 	BadSubject Reason = "subject refused"
 	// TokenExpired: exp is past.

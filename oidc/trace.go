@@ -39,6 +39,7 @@ const (
 	StepUserInfo      = "UserInfo"
 	StepRefresh       = "refresh"
 	StepRevocation    = "revocation"
+	StepAccessToken   = "access token"
 )
 
 // Exchange is one HTTP request to an OP and what came of it.

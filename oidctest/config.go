@@ -74,6 +74,10 @@ type Config struct {
 	SessionLifetime      time.Duration // 12 hours; the login at the OP itself
 	SecretLifetime       time.Duration // of dynamically registered secrets; zero means that they do not expire
 
+	// AccessTokenAudience, if not empty, makes access tokens JWTs (RFC 9068) for
+	// the resource server of that name. Zero means opaque ones.
+	AccessTokenAudience string
+
 	// RefreshAlways issues a refresh token to every client registered for the
 	// grant. Zero means only with the scope offline_access.
 	RefreshAlways bool

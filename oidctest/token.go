@@ -205,6 +205,13 @@ func (op *OP) issueAccess(g *grant, now time.Time, jkt string) string {
 // holds op.mu.
 func (op *OP) issueAccessFor(g, view *grant, now time.Time, jkt string) string {
 	t := "at-" + op.random(24)
+	if op.c.AccessTokenAudience != "" {
+		jwt, err := op.accessJWT(AccessToken{ClientID: g.clientID, Subject: g.sub, Audience: []string{op.c.AccessTokenAudience},
+			Scopes: view.scopes, AuthTime: g.authTime, ACR: g.acr, KeyThumbprint: jkt}, now, t, nil)
+		if err == nil { // or else it stays opaque, which no resource server takes
+			t = jwt
+		}
+	}
 	op.access.put(t, &accessToken{grant: g, scopes: view.scopes, jkt: jkt}, now.Add(op.c.AccessTokenLifetime))
 	return t
 }

@@ -40,9 +40,10 @@ var floors = []floor{
 	{path: "rp", imports: []string{"oidc", "store", "store/memstore", "internal/seal"}, tests: []string{"rp", "oidctest", "store/storetest"}},
 	{path: "login", imports: []string{"rp", "oidc", "store", "internal/seal"}, tests: []string{"login", "oidctest", "store/memstore"}},
 	{path: "conformance", tests: []string{"login", "rp", "oidc", "oidctest", "store/memstore"}},
+	{path: "resource", imports: []string{"oidc", "store", "store/memstore", "internal/jose", "internal/seal", "internal/strictjson"}, tests: []string{"resource", "oidctest"}},
 	{path: "otel", imports: []string{"oidc"}, tests: []string{"otel", "oidctest"}, others: true},
-	{path: "cmd/rely", imports: []string{"cmd/rely", "login", "rp", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
-	{path: "peers", imports: []string{"peers", "login", "rp", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
+	{path: "cmd/rely", imports: []string{"cmd/rely", "login", "rp", "resource", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
+	{path: "peers", imports: []string{"peers", "login", "rp", "resource", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
 }
 
 // within reports whether an import path is path or beneath it.

@@ -100,27 +100,42 @@ func decodeSegment(dst []byte, part, name string) ([]byte, *Error) {
 
 // parseHeader decodes a protected header and refuses what we could not obey.
 func parseHeader(encoded string) (Header, *Error) {
-	text, err := decodeSegment(nil, encoded, "header")
+	members, err := headerMembers(encoded)
 	if err != nil {
 		return Header{}, err
 	}
+	if _, there := members["jwk"]; there {
+		// RFC 7515 section 4.1.3: a key that came with the token proves nothing.
+		return Header{}, refuse(UnsupportedHeader, "jwk")
+	}
+	return readHeader(members)
+}
+
+// headerMembers decodes a protected header that holds nothing we could not obey.
+func headerMembers(encoded string) (map[string]json.RawMessage, *Error) {
+	text, err := decodeSegment(nil, encoded, "header")
+	if err != nil {
+		return nil, err
+	}
 	members, cause := strictjson.Object(text)
 	if cause != nil {
-		return Header{}, &Error{Reason: Malformed, Detail: "header", Err: cause}
+		return nil, &Error{Reason: Malformed, Detail: "header", Err: cause}
 	}
 	for _, name := range [...]string{
 		"crit", // RFC 7515 section 4.1.11: we know no extension, so none may be critical; an empty list is no list
 		"b64",  // RFC 7797 section 7: not for JWTs
-		"jwk",  // RFC 7515 section 4.1.3: a key that came with the token proves nothing
 		"zip",  // RFC 7516 section 4.1.3: inflation is work that a stranger chooses
 	} {
 		if _, there := members[name]; there {
-			return Header{}, refuse(UnsupportedHeader, name)
+			return nil, refuse(UnsupportedHeader, name)
 		}
 	}
 	// jku, x5u, x5c, x5t and whatever else there is (RFC 7515 section 4) are
 	// not used, and so harmless: large providers send some with every token.
+	return members, nil
+}
 
+func readHeader(members map[string]json.RawMessage) (Header, *Error) {
 	var h Header
 	for _, m := range [...]struct {
 		name string

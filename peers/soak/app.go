@@ -23,6 +23,10 @@ import (
 // origin is where the application would be.
 const origin = "https://app.example"
 
+// graceful is how long a grant outlives its session, so that no page finds a
+// session whose grant has just ended.
+const graceful = 5 * time.Second
+
 // counts are what was done.
 type counts struct {
 	logins, pages, refreshes, keyFetches, logouts, forged, refused atomic.Int64
@@ -58,7 +62,7 @@ func newApp(op *opProcess, lifetime time.Duration) (*app, error) {
 	c := oidc.ClientConfig{ID: op.ClientID, Secret: op.Secret, Metadata: oidc.ClientMetadata{
 		RedirectURIs: []string{origin + "/auth/callback"}, PostLogoutRedirectURIs: []string{origin + "/auth/logout/return"}}}
 	a.rp, err = rp.New(rp.Config{Directory: rp.Configured(op.Issuer, o, c), Store: a.store,
-		LoginLifetime: lifetime, GrantLifetime: lifetime, RefreshMargin: time.Second, Remember: 64})
+		LoginLifetime: lifetime, GrantLifetime: lifetime + graceful, RefreshMargin: time.Second, Remember: 64})
 	if err != nil {
 		return nil, err
 	}
