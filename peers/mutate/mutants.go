@@ -25,6 +25,7 @@ type mutant struct {
 	id   int
 	file string // from the root of the module
 	line int
+	in   string // the function
 	kind string
 	text string // of the expression that is changed
 
@@ -108,6 +109,7 @@ func mutantIs(id int) bool {
 // mutator finds what can be changed in one file.
 type mutator struct {
 	file  string
+	in    string // the function that is walked
 	next  int
 	fset  *token.FileSet
 	src   []byte
@@ -128,6 +130,7 @@ func (m *mutator) mutate(path string) ([]byte, error) {
 	}
 	for _, d := range f.Decls {
 		if fn, ok := d.(*ast.FuncDecl); ok && fn.Body != nil {
+			m.in = fn.Name.Name
 			m.walk(fn.Body)
 		}
 	}
@@ -239,7 +242,7 @@ func (m *mutator) constant(e ast.Expr, kind string, value bool) {
 func (m *mutator) add(n ast.Node, kind string) int {
 	id := m.next
 	m.next++
-	m.found = append(m.found, &mutant{id: id, file: m.file, line: m.fset.Position(n.Pos()).Line, kind: kind, text: strings.Join(strings.Fields(m.textOf(n)), " ")})
+	m.found = append(m.found, &mutant{id: id, file: m.file, line: m.fset.Position(n.Pos()).Line, in: m.in, kind: kind, text: strings.Join(strings.Fields(m.textOf(n)), " ")})
 	return id
 }
 

@@ -11,6 +11,8 @@ import (
 //
 //	file | kind | text of the expression | reason
 //
+// where file#function is for one function of the file, and goes before.
+//
 //go:embed reasons.txt
 var reasons string
 
@@ -37,7 +39,10 @@ func report(mutants []*mutant) string {
 			killed++
 			continue
 		}
-		reason, known := why[strings.Join([]string{m.file, m.kind, m.text}, " | ")]
+		reason, known := why[strings.Join([]string{m.file + "#" + m.in, m.kind, m.text}, " | ")]
+		if !known {
+			reason, known = why[strings.Join([]string{m.file, m.kind, m.text}, " | ")]
+		}
 		if !known {
 			open++
 			reason = "**none yet**"
