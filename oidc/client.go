@@ -179,6 +179,9 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if _, err := c.pushes(md); err != nil {
 		return nil, err
 	}
+	if err := c.checkDPoP(md); err != nil {
+		return nil, err
+	}
 	if o := config.OAuthOnly; o != nil {
 		// There is no token whose signature is verified.
 		return c, o.check(p, &config.Metadata)
@@ -187,9 +190,6 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	if err := c.keysAreKnown(md); err != nil {
-		return nil, err
-	}
-	if err := c.checkDPoP(md); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -82,20 +82,26 @@ func (o *OAuthOnly) checkParams(p *AuthParams) error {
 // oauthUser asks the API who the user is.
 func (c *Client) oauthUser(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	o := c.c.OAuthOnly
-	req := &fetch.Request{Purpose: StepUserInfo, URL: o.Endpoint, Header: o.Header.Clone(), Credentialed: true, Accept: []string{"application/json"}}
-	if req.Header == nil {
-		req.Header = make(http.Header)
+	if t == nil || t.AccessToken == "" {
+		return nil, &InputError{Reason: NoAccessToken, Field: "Tokens", Detail: "there is nothing to present"}
 	}
-	if own := req.Header.Get("Accept"); own != "" {
-		req.Accept = append(req.Accept, own)
-	} else {
-		req.Header.Set("Accept", "application/json")
-	}
-	r := &http.Request{Header: req.Header}
-	if err := t.Authorize(r); err != nil {
+	key, err := t.proofKey()
+	if err != nil {
 		return nil, err
 	}
-	res, err := c.p.env.do(ctx, req)
+	res, err := c.prove(StepUserInfo, key, http.MethodGet, o.Endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
+		req := &fetch.Request{Purpose: StepUserInfo, URL: o.Endpoint, Header: o.Header.Clone(), Credentialed: true, Accept: []string{"application/json"}}
+		if req.Header == nil {
+			req.Header = make(http.Header)
+		}
+		if own := req.Header.Get("Accept"); own != "" {
+			req.Accept = append(req.Accept, own)
+		} else {
+			req.Header.Set("Accept", "application/json")
+		}
+		t.present(req.Header, proof)
+		return c.p.env.do(ctx, req)
+	})
 	if err != nil {
 		return nil, err
 	}
