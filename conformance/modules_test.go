@@ -51,6 +51,7 @@ type family struct {
 func families() []family {
 	return []family{
 		{name: "OpenID Connect", params: oidcParameters(), main: []string{"response_type", "response_mode"}, modules: oidcModules(), tests: oidcTests()},
+		{name: "FAPI 2.0", params: fapi2Parameters(), main: []string{"sender_constrain", "fapi_request_method", "fapi_response_mode", "fapi_client_type"}, modules: fapi2Modules(), tests: fapi2Tests()},
 	}
 }
 

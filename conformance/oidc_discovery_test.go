@@ -35,7 +35,7 @@ func discoveryTests() map[string]func(*run) {
 // come after them must not be asked for.
 func keysAtRandomPath(r *run) {
 	r.start(func(c *oidctest.Config) { c.JWKSPath = "/jwks-x81t05kz" })
-	front := has(r.v["response_type"], "id_token")
+	front := has(r.responseType, "id_token")
 	if !front {
 		r.mustLogin()
 		r.wantCalls(loggedIn)
@@ -86,8 +86,8 @@ func dynamicRegistration(r *run) {
 	if err := json.Unmarshal(r.op.Requests(oidctest.EndpointRegistration)[0].JSON, &sent); err != nil {
 		r.Fatal(err)
 	}
-	if want := grantsFor(r.v["response_type"]); !slices.Equal(sent.GrantTypes, want) {
-		r.Errorf("grant_types %v for %q, want %v", sent.GrantTypes, r.v["response_type"], want)
+	if want := grantsFor(r.responseType); !slices.Equal(sent.GrantTypes, want) {
+		r.Errorf("grant_types %v for %q, want %v", sent.GrantTypes, r.responseType, want)
 	}
 	if sent.JWKS != nil && sent.JWKSURI != "" {
 		r.Error("both jwks and jwks_uri were sent")

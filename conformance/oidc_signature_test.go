@@ -66,7 +66,7 @@ func signatureTests() map[string]func(*run) {
 			r.start()
 			r.op.Break(oidctest.KeyRotatedBeforeSigning)
 			r.complete()
-			if both := has(r.v["response_type"], "code") && has(r.v["response_type"], "id_token"); !both {
+			if both := has(r.responseType, "code") && has(r.responseType, "id_token"); !both {
 				r.wantCalls(askedUserInfo)
 			}
 			r.op.Mend(oidctest.KeyRotatedBeforeSigning)
@@ -96,7 +96,7 @@ func unsignedIDToken(r *run) {
 	strict.wantCalls(firstIDToken)
 
 	r.metadata.IDTokenSignedResponseAlg = "none"
-	r.config.InsecureAllowUnsignedIDToken = true
+	r.config = func(c *oidc.ClientConfig) { c.InsecureAllowUnsignedIDToken = true }
 	r.start(func(c *oidctest.Config) { c.AllowAlgNone = true })
 	r.op.Mend(oidctest.AlgNoneOffered)
 	r.complete()
@@ -163,7 +163,7 @@ func (r *run) rotateKeys() {
 // have changed: the key set is fetched once more, and whatever else a login needs.
 func (r *run) wantSecondLogin() {
 	r.Helper()
-	rt := r.v["response_type"]
+	rt := r.responseType
 	want := []oidctest.Endpoint{oidctest.EndpointAuthorization, oidctest.EndpointAuthorization}
 	switch {
 	case rt == "id_token":

@@ -157,7 +157,7 @@ func formPostError(r *run) {
 // offline logs in with a refresh token.
 func (r *run) offline() {
 	r.Helper()
-	r.metadata.GrantTypes = append(grantsFor(r.v["response_type"]), "refresh_token")
+	r.metadata.GrantTypes = append(grantsFor(r.responseType), "refresh_token")
 	r.params.Scopes, r.params.Prompt = []string{"offline_access"}, []string{"consent"}
 	r.mustLogin()
 	if r.tokens.RefreshToken == "" {

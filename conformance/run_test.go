@@ -52,11 +52,15 @@ type run struct {
 	op   *oidctest.OP
 	opts *oidc.Options
 
+	responseType string
+	dynamic      bool // the client registers itself
+
 	// What a module changes before it logs in.
 	metadata oidc.ClientMetadata
-	config   oidc.ClientConfig
+	config   func(*oidc.ClientConfig)
 	params   oidc.AuthParams
 	plainID  bool // the client_id of a static client has no odd character
+	keys     []oidc.Key
 
 	p      *oidc.Provider
 	c      *oidc.Client
@@ -66,17 +70,16 @@ type run struct {
 
 // newRun is a run before its OP is started.
 func newRun(t *testing.T, v variant) *run {
-	r := &run{T: t, v: v}
-	rt := v["response_type"]
+	r := &run{T: t, v: v, responseType: v["response_type"], dynamic: v["client_registration"] == "dynamic_client"}
 	r.metadata = oidc.ClientMetadata{
 		RedirectURIs:            []string{redirectURI},
-		ResponseTypes:           []string{rt},
+		ResponseTypes:           []string{r.responseType},
 		TokenEndpointAuthMethod: v["client_auth_type"],
 	}
 	if v["client_auth_type"] == oidc.AuthPrivateKey {
 		r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()})
 	}
-	r.params.ResponseType = rt
+	r.params.ResponseType = r.responseType
 	if v["response_mode"] == oidc.ModeFormPost {
 		r.params.ResponseMode = oidc.ModeFormPost
 	}
@@ -86,7 +89,7 @@ func newRun(t *testing.T, v variant) *run {
 // useKeys are the client's own.
 func (r *run) useKeys(keys ...oidc.Key) {
 	r.Helper()
-	r.config.Keys = keys
+	r.keys = keys
 	var err error
 	if r.metadata.JWKS, err = oidc.PublicJWKS(keys...); err != nil {
 		r.Fatalf("PublicJWKS: %v", err)
@@ -125,7 +128,7 @@ func (r *run) discover() error {
 func (r *run) register() {
 	r.Helper()
 	var reg *oidc.Registration
-	if r.v["client_registration"] == "static_client" {
+	if !r.dynamic {
 		reg = r.static()
 	} else {
 		var err error
@@ -134,8 +137,10 @@ func (r *run) register() {
 		}
 	}
 	config := reg.ClientConfig()
-	config.Keys, config.Quirks = r.config.Keys, r.config.Quirks
-	config.InsecureAllowUnsignedIDToken = r.config.InsecureAllowUnsignedIDToken
+	config.Keys = r.keys
+	if r.config != nil {
+		r.config(&config)
+	}
 	var err error
 	if r.c, err = oidc.NewClient(r.p, config); err != nil {
 		r.Fatalf("NewClient: %v", err)
@@ -268,10 +273,10 @@ func (r *run) wantCalls(until stage, more ...oidctest.Endpoint) {
 	noKeys := until >= beforeKeys
 	until %= 100
 	want := []oidctest.Endpoint{oidctest.EndpointDiscovery}
-	if r.v["client_registration"] == "dynamic_client" {
+	if r.dynamic {
 		want = append(want, oidctest.EndpointRegistration)
 	}
-	rt := r.v["response_type"]
+	rt := r.responseType
 	keys := func() {
 		if !noKeys {
 			want = append(want, oidctest.EndpointJWKS)

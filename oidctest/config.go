@@ -265,7 +265,8 @@ const (
 	EndpointAuthorization Endpoint = "authorization" // the login page included
 	EndpointToken         Endpoint = "token"
 	EndpointUserInfo      Endpoint = "userinfo"
-	EndpointClaims        Endpoint = "claims" // of a distributed claim; see UserInfoDistributed
+	EndpointClaims        Endpoint = "claims"   // of a distributed claim; see UserInfoDistributed
+	EndpointAccounts      Endpoint = "accounts" // a resource beside UserInfo, of no specification; the metadata does not name it
 	EndpointRevocation    Endpoint = "revocation"
 	EndpointEndSession    Endpoint = "end_session"
 	EndpointCheckSession  Endpoint = "check_session" // the page of an iframe; see Config.SessionManagement
@@ -276,7 +277,7 @@ const (
 func Endpoints() []Endpoint {
 	return []Endpoint{
 		EndpointWebFinger, EndpointDiscovery, EndpointJWKS, EndpointRegistration, EndpointManagement,
-		EndpointPAR, EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointRevocation, EndpointEndSession,
+		EndpointPAR, EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointAccounts, EndpointRevocation, EndpointEndSession,
 		EndpointCheckSession,
 	}
 }

@@ -109,6 +109,8 @@ func (x *exchange) handle() *reply {
 		return x.userInfo()
 	case EndpointClaims:
 		return x.distributedClaims()
+	case EndpointAccounts:
+		return x.accounts()
 	case EndpointRevocation:
 		return x.revocation()
 	case EndpointEndSession:

@@ -241,6 +241,7 @@ func endpointPaths() map[Endpoint]string {
 		EndpointToken:         "/token",
 		EndpointUserInfo:      "/userinfo",
 		EndpointClaims:        "/claims",
+		EndpointAccounts:      "/accounts",
 		EndpointRevocation:    "/revoke",
 		EndpointEndSession:    "/logout",
 		EndpointCheckSession:  "/check_session",

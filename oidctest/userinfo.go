@@ -12,36 +12,15 @@ func (x *exchange) userInfo() *reply {
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodPost {
 		return methodNotAllowed("GET, POST")
 	}
-	if x.query.Has("access_token") {
-		// RFC 9700, section 4.3.2: an access token must not be in a URL.
-		return bearerError(http.StatusBadRequest, "invalid_request", "the access token must not be in the query")
-	}
-	token, bound, rep := x.presented()
+	t, u, rep := x.resourceToken()
 	if rep != nil {
-		return rep
-	}
-	op := x.op
-	op.mu.Lock()
-	t, ok := op.access.get(token, x.now)
-	var u User
-	if ok {
-		u, ok = op.user(t.grant.username)
-	}
-	if ok {
-		x.client, ok = op.clients[t.grant.clientID]
-	}
-	op.mu.Unlock()
-	if !ok {
-		return bearerError(http.StatusUnauthorized, "invalid_token", "the access token is unknown, expired or revoked")
-	}
-	if rep := x.checkBinding(t, token, bound); rep != nil {
 		return rep
 	}
 	claims := u.released(t.scopes, t.grant.claims.UserInfo)
 	claims["sub"] = t.grant.sub
 	x.grant = t.grant
 
-	alg := x.client.UserInfoSignedResponseAlg
+	op, alg := x.op, x.client.UserInfoSignedResponseAlg
 	switch {
 	case alg == "" && x.client.UserInfoEncryptedResponseAlg == "":
 		return jsonReply(http.StatusOK, claims).private()
@@ -61,6 +40,34 @@ func (x *exchange) userInfo() *reply {
 		}
 	}
 	return oauthError(http.StatusInternalServerError, "server_error", err.Error())
+}
+
+// resourceToken reads the access token of a request to a resource, and finds whose
+// it is: what UserInfo and the accounts have in common.
+func (x *exchange) resourceToken() (*accessToken, User, *reply) {
+	if x.query.Has("access_token") {
+		// RFC 9700, section 4.3.2: an access token must not be in a URL.
+		return nil, User{}, bearerError(http.StatusBadRequest, "invalid_request", "the access token must not be in the query")
+	}
+	token, bound, rep := x.presented()
+	if rep != nil {
+		return nil, User{}, rep
+	}
+	op := x.op
+	op.mu.Lock()
+	t, ok := op.access.get(token, x.now)
+	var u User
+	if ok {
+		u, ok = op.user(t.grant.username)
+	}
+	if ok {
+		x.client, ok = op.clients[t.grant.clientID]
+	}
+	op.mu.Unlock()
+	if !ok {
+		return nil, User{}, bearerError(http.StatusUnauthorized, "invalid_token", "the access token is unknown, expired or revoked")
+	}
+	return t, u, x.checkBinding(t, token, bound)
 }
 
 // encryptedUserInfo is a response that is encrypted and not signed (Core 5.3.2).

@@ -1,0 +1,420 @@
+package conformance_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rely.example/oidc"
+	"rely.example/oidctest"
+)
+
+// fapi2 is a run of a FAPI 2.0 module.
+type fapi2 struct {
+	*run
+	noNonce bool              // the OP asks for no nonce in DPoP proofs
+	edit    func(http.Header) // edits the header of what the resource answers
+}
+
+// fapi2Tests are the tests of the FAPI 2.0 modules by name.
+func fapi2Tests() map[string]func(*testing.T, variant) {
+	out := make(map[string]func(*testing.T, variant))
+	for name, test := range fapi2Scripts() {
+		out[fapi2Prefix+name] = func(t *testing.T, v variant) {
+			r := newFAPI2(t, v)
+			test(r)
+			r.checkRequests()
+		}
+	}
+	return out
+}
+
+// newFAPI2 is a client as FAPI 2.0 wants it, before its OP is started.
+func newFAPI2(t *testing.T, v variant) *fapi2 {
+	r := &fapi2{run: &run{T: t, v: v, responseType: "code"}}
+	r.metadata = oidc.ClientMetadata{
+		RedirectURIs:             []string{redirectURI},
+		ResponseTypes:            []string{"code"},
+		TokenEndpointAuthMethod:  oidc.AuthPrivateKey,
+		IDTokenSignedResponseAlg: "PS256",
+	}
+	r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()})
+	dpop := v["sender_constrain"] == "dpop"
+	r.metadata.DPoPBoundAccessTokens = dpop
+	r.config = func(c *oidc.ClientConfig) {
+		if dpop {
+			c.DPoP = oidc.DPoPES256
+		}
+		if r.plainOAuth() {
+			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.op.URL(oidctest.EndpointAccounts), SubjectMember: "owner"}
+		}
+	}
+	r.params.Scopes = []string{"accounts"}
+	return r
+}
+
+func (r *fapi2) plainOAuth() bool { return r.v["fapi_client_type"] == "plain_oauth" }
+
+// start starts the OP as the suite's is: it takes pushed requests alone, demands a
+// nonce in DPoP proofs, and announces the one algorithm of its ID Tokens, beside
+// which it has keys for others.
+func (r *fapi2) start(edit ...func(*oidctest.Config)) {
+	r.Helper()
+	r.run.start(append([]func(*oidctest.Config){func(c *oidctest.Config) {
+		c.RequirePAR = true
+		c.DPoPNonce = r.v["sender_constrain"] == "dpop" && !r.noNonce
+		c.AllowNoOpenID = r.plainOAuth()
+		c.RefreshAlways = true
+	}}, edit...)...)
+	r.op.Mend(oidctest.AlgNoneOffered)
+	r.op.TamperMetadata(func(m map[string]any) {
+		m["id_token_signing_alg_values_supported"] = []string{"PS256"}
+	})
+}
+
+// accounts asks the resource as a bank's client does, and returns the status.
+func (r *fapi2) accounts() int {
+	r.Helper()
+	const interaction = "c770aef3-6784-41f7-8e0e-ff5f97bddb3a"
+	client := &http.Client{Transport: r.c.Transport(r.tokens, edited{r.op.HTTPClient().Transport, r.edit}, "https://op.test")}
+	q, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.op.URL(oidctest.EndpointAccounts), nil)
+	if err != nil {
+		r.Fatal(err)
+	}
+	q.Header.Set("X-Fapi-Interaction-Id", interaction)
+	q.Header.Set("X-Fapi-Auth-Date", r.op.Now().UTC().Format(http.TimeFormat))
+	q.Header.Set("X-Fapi-Customer-Ip-Address", "192.0.2.7")
+	res, err := client.Do(q)
+	if err != nil {
+		r.Fatalf("accounts: %v", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		r.Fatal(err)
+	}
+	if got := res.Header.Get("X-Fapi-Interaction-Id"); got != interaction {
+		r.Errorf("x-fapi-interaction-id came back as %q", got)
+	}
+	return res.StatusCode
+}
+
+// login is the whole way to the tokens. The nonce that the OP gave for the pushed
+// request is over when the browser comes back.
+func (r *fapi2) login() error {
+	r.Helper()
+	pending, res := r.begin()
+	r.rotateNonce()
+	var err error
+	r.tokens, err = r.c.Finish(r.Context(), pending, res)
+	return err
+}
+
+func (r *fapi2) mustLogin() {
+	r.Helper()
+	if err := r.login(); err != nil {
+		r.Fatalf("login: %v", err)
+	}
+}
+
+// rotateNonce makes the OP want another nonce from now on.
+func (r *fapi2) rotateNonce() {
+	if r.v["sender_constrain"] == "dpop" && !r.noNonce {
+		r.op.RotateDPoPNonce()
+	}
+}
+
+// edited is a way to the resource on which the header of an answer changes.
+type edited struct {
+	http.RoundTripper
+	edit func(http.Header)
+}
+
+func (e edited) RoundTrip(q *http.Request) (*http.Response, error) {
+	res, err := e.RoundTripper.RoundTrip(q)
+	if err == nil && e.edit != nil {
+		e.edit(res.Header)
+	}
+	return res, err
+}
+
+// complete logs in and asks the resource, which has a nonce of its own.
+func (r *fapi2) complete() {
+	r.Helper()
+	if r.op == nil {
+		r.start()
+	}
+	r.mustLogin()
+	r.rotateNonce()
+	if status := r.accounts(); status != http.StatusOK {
+		r.Errorf("accounts answers %d", status)
+	}
+}
+
+// calls are those of a login up to a stage: atOP, firstIDToken or loggedIn.
+func (r *fapi2) calls(until stage) []oidctest.Endpoint {
+	noKeys := until >= beforeKeys || r.plainOAuth()
+	until %= beforeKeys
+	want := append([]oidctest.Endpoint{oidctest.EndpointDiscovery}, r.twice(oidctest.EndpointPAR)...)
+	want = append(want, oidctest.EndpointAuthorization)
+	if until == atOP {
+		return want
+	}
+	want = append(want, r.twice(oidctest.EndpointToken)...)
+	if !noKeys {
+		want = append(want, oidctest.EndpointJWKS)
+	}
+	return want
+}
+
+// twice is a call that a demand for a nonce makes two of.
+func (r *fapi2) twice(e oidctest.Endpoint) []oidctest.Endpoint {
+	if r.v["sender_constrain"] == "dpop" && !r.noNonce {
+		return []oidctest.Endpoint{e, e}
+	}
+	return []oidctest.Endpoint{e}
+}
+
+func (r *fapi2) wantComplete() {
+	r.Helper()
+	r.wantExactly(append(r.calls(loggedIn), r.twice(oidctest.EndpointAccounts)...)...)
+}
+
+// checkRequests makes the checks that the suite's OP makes in every module.
+func (r *fapi2) checkRequests() {
+	r.Helper()
+	seen := make(map[string]bool)
+	once := func(what string, claims map[string]any) {
+		jti, _ := claims["jti"].(string)
+		if jti == "" || seen[jti] {
+			r.Errorf("the jti of a %s is missing or was used before", what)
+		}
+		seen[jti] = true
+	}
+	for _, q := range r.op.Received() {
+		if q.Endpoint == oidctest.EndpointAuthorization {
+			if got := slices.Sorted(maps.Keys(q.Query)); !slices.Equal(got, []string{"client_id", "request_uri"}) {
+				r.Errorf("the authorization request has %v, want client_id and request_uri alone", got)
+			}
+		}
+		if q.Auth.Method == "client_assertion" {
+			once("client assertion", q.Auth.Claims)
+			if q.Auth.Claims["aud"] != r.op.Issuer {
+				r.Errorf("the aud of a client assertion is %v, want the issuer as a string", q.Auth.Claims["aud"])
+			}
+		}
+		if q.Endpoint == oidctest.EndpointPAR && q.Form.Get("request") == "" && (q.Form.Get("code_challenge_method") != "S256" || q.Form.Get("code_challenge") == "") {
+			r.Error("the pushed request has no PKCE with S256")
+		}
+		if proof := q.Header.Get("DPoP"); proof != "" {
+			header, claims := decoded(r, proof)
+			once("DPoP proof", claims)
+			if alg := header["alg"]; alg != "ES256" && alg != "PS256" && alg != "EdDSA" && alg != "Ed25519" {
+				r.Errorf("a DPoP proof is signed with %v", alg)
+			}
+		}
+	}
+}
+
+// decoded is a JWT that nobody verifies here.
+func decoded(t testing.TB, token string) (header, claims map[string]any) {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	for i, into := range []*map[string]any{&header, &claims} {
+		if i >= len(parts) {
+			t.Fatal("not a JWT")
+		}
+		b, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err == nil {
+			err = json.Unmarshal(b, into)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return header, claims
+}
+
+// fapi2Rejected is a module whose ID Token must be refused, with no call to a
+// resource.
+func fapi2Rejected(reason oidc.Reason, spoil func(r *run)) func(*fapi2) {
+	return func(r *fapi2) {
+		r.start()
+		spoil(r.run)
+		wantReason(r, r.login(), reason)
+		r.wantExactly(r.calls(firstIDToken)...)
+	}
+}
+
+// responseRejected is a module whose authorization response must be refused, with
+// no call to the token endpoint.
+func responseRejected(reason oidc.Reason, spoil func(r *run)) func(*fapi2) {
+	return func(r *fapi2) {
+		r.start()
+		spoil(r.run)
+		wantReason(r, r.login(), reason)
+		r.wantExactly(r.calls(atOP)...)
+	}
+}
+
+// oldExp is an ID Token that died six minutes ago, as the suite's does.
+func oldExp(r *run) {
+	r.claims(func(c map[string]any) {
+		c["exp"] = r.op.Now().Add(-6 * time.Minute).Unix()
+		c["iat"] = r.op.Now().Add(-11 * time.Minute).Unix()
+	})
+}
+
+// alternateAlg signs every ID Token with RS256, by a key that is in the key set
+// and fits, in place of the PS256 that was agreed.
+func alternateAlg(r *run) {
+	again := func(token string) string {
+		_, claims := decoded(r, token)
+		signed, err := r.op.Sign("RS256", nil, claims)
+		if err != nil {
+			r.Errorf("Sign: %v", err)
+		}
+		return signed
+	}
+	r.op.TamperTokenResponse(func(m map[string]any) {
+		if token, ok := m["id_token"].(string); ok {
+			m["id_token"] = again(token)
+		}
+	})
+	r.op.TamperAuthResponse(func(v url.Values) {
+		if token := v.Get("id_token"); token != "" {
+			v.Set("id_token", again(token))
+		}
+	})
+}
+
+// secondAudience is aud with a stranger beside the client, and no azp.
+func secondAudience(r *run) {
+	r.claims(func(c map[string]any) { c["aud"] = []any{c["aud"], "https://other1.example.com"} })
+}
+
+func fapi2Scripts() map[string]func(*fapi2) {
+	return map[string]func(*fapi2){
+		"test-happy-path": func(r *fapi2) {
+			r.complete()
+			r.wantComplete()
+			// Who the user is, where there is no ID Token, the resource says.
+			if r.plainOAuth() {
+				info, err := r.c.UserInfo(r.Context(), r.tokens)
+				if err != nil || info.Subject == "" {
+					r.Errorf("UserInfo: %v, %v", info, err)
+				}
+			}
+		},
+		"test-happy-path-no-dpop-nonce": func(r *fapi2) {
+			r.noNonce = true
+			r.complete()
+			r.wantComplete()
+		},
+		"test-discovery-issuer-mismatch": func(r *fapi2) {
+			r.start()
+			r.op.Break(oidctest.IssuerInvalid)
+			wantReason(r, r.discover(), oidc.MetadataIssuerMismatch)
+			r.wantExactly(oidctest.EndpointDiscovery)
+		},
+		"test-invalid-authorization-response-iss":                             responseRejected(oidc.BadResponseIssuer, faults(oidctest.ResponseIssWrong)),
+		"test-remove-authorization-response-iss":                              responseRejected(oidc.BadResponseIssuer, faults(oidctest.ResponseIssMissing)),
+		"test-ensure-authorization-response-with-invalid-state-fails":         responseRejected(oidc.BadState, faults(oidctest.StateWrong)),
+		"test-ensure-authorization-response-with-invalid-missing-state-fails": responseRejected(oidc.BadState, faults(oidctest.StateMissing)),
+
+		"test-token-endpoint-response-without-expires_in": func(r *fapi2) {
+			r.start()
+			r.op.Break(oidctest.ExpiresInMissing)
+			r.complete()
+			r.wantComplete()
+			if !r.tokens.Expiry.IsZero() {
+				r.Errorf("the access token expires at %v, which nobody said", r.tokens.Expiry)
+			}
+		},
+		"test-token-type-case-insensitivity": func(r *fapi2) {
+			r.start()
+			odd := "bEARER"
+			if r.v["sender_constrain"] == "dpop" {
+				odd = "dpOp"
+			}
+			r.op.TamperTokenResponse(func(m map[string]any) {
+				if m["token_type"] != nil {
+					m["token_type"] = odd
+				}
+			})
+			r.complete()
+			r.wantComplete()
+		},
+		"test-rs-dpop-auth-scheme-case-insensitivity": func(r *fapi2) {
+			odd := 0
+			r.edit = func(h http.Header) {
+				if rest, ok := strings.CutPrefix(h.Get("WWW-Authenticate"), "DPoP "); ok {
+					h.Set("WWW-Authenticate", "dPoP "+rest)
+					odd++
+				}
+			}
+			r.complete()
+			r.wantComplete()
+			if odd != 1 {
+				r.Errorf("%d challenges in an odd case, want 1", odd)
+			}
+		},
+
+		"test-invalid-iss":           fapi2Rejected(oidc.BadIssuer, claimSuffix("iss", "1")),
+		"test-invalid-missing-iss":   fapi2Rejected(oidc.BadIssuer, noClaim("iss")),
+		"test-invalid-aud":           fapi2Rejected(oidc.BadAudience, claimSuffix("aud", "1")),
+		"test-invalid-missing-aud":   fapi2Rejected(oidc.BadAudience, noClaim("aud")),
+		"test-invalid-secondary-aud": fapi2Rejected(oidc.BadAudience, secondAudience),
+		"test-invalid-null-alg":      fapi2Rejected(oidc.BadAlgorithm, faults(oidctest.AlgNone)),
+		"test-invalid-alternate-alg": fapi2Rejected(oidc.BadAlgorithm, alternateAlg),
+		"test-invalid-expired-exp":   fapi2Rejected(oidc.TokenExpired, oldExp),
+		"test-invalid-missing-exp":   fapi2Rejected(oidc.MissingClaim, noClaim("exp")),
+		"test-invalid-nonce":         fapi2Rejected(oidc.BadNonce, claimSuffix("nonce", "1")),
+		"test-invalid-missing-nonce": fapi2Rejected(oidc.BadNonce, noClaim("nonce")),
+		"test-valid-aud-as-array": func(r *fapi2) {
+			r.start()
+			r.op.Break(oidctest.AudAsArray)
+			r.complete()
+			r.wantComplete()
+		},
+
+		"refresh-token-test": func(r *fapi2) {
+			r.start()
+			r.metadata.GrantTypes = []string{"authorization_code", "refresh_token"}
+			r.mustLogin()
+			want := r.calls(loggedIn)
+			// The resource refuses every access token until the second refresh.
+			r.op.Intercept(oidctest.EndpointAccounts, func(w http.ResponseWriter, q *http.Request) {
+				w.Header().Set("X-Fapi-Interaction-Id", q.Header.Get("X-Fapi-Interaction-Id"))
+				w.Header().Set("WWW-Authenticate", `Bearer realm="conformancesuite", error="invalid_token"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			for range 2 {
+				if status := r.accounts(); status != http.StatusUnauthorized {
+					r.Errorf("accounts answers %d", status)
+				}
+				old := r.tokens.RefreshToken
+				fresh, err := r.c.Refresh(r.Context(), r.tokens)
+				if err != nil {
+					r.Fatalf("Refresh: %v", err)
+				}
+				if fresh.RefreshToken == old {
+					r.Error("the refresh token was not rotated")
+				}
+				r.tokens = fresh
+				want = append(want, oidctest.EndpointAccounts, oidctest.EndpointToken)
+			}
+			r.op.Intercept(oidctest.EndpointAccounts, nil)
+			if status := r.accounts(); status != http.StatusOK {
+				r.Errorf("accounts answers %d after the second refresh", status)
+			}
+			r.wantExactly(append(want, oidctest.EndpointAccounts)...)
+		},
+	}
+}
