@@ -133,9 +133,12 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) 
 	if err != nil {
 		return nil, err
 	}
-	if p.RedirectURI == "" {
+	switch {
+	case len(c.c.Metadata.RedirectURIs) == 0:
+		return nil, refuse("RedirectURI", "the client is registered for grants without a browser alone")
+	case p.RedirectURI == "":
 		p.RedirectURI = c.c.Metadata.RedirectURIs[0]
-	} else if !c.registeredRedirect(p.RedirectURI) {
+	case !c.registeredRedirect(p.RedirectURI):
 		return nil, refuse("RedirectURI", "it is none of the registered ones")
 	}
 	pending := Pending{

@@ -149,8 +149,8 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if config.ID == "" {
 		return bad("ID", "it is empty")
 	}
-	if len(config.Metadata.RedirectURIs) == 0 {
-		return bad("Metadata.RedirectURIs", "at least one is required; give those that are registered at the OP")
+	if len(config.Metadata.RedirectURIs) == 0 && config.Metadata.usesRedirects() {
+		return bad("Metadata.RedirectURIs", "at least one is required; give those that are registered at the OP, or name in Metadata.GrantTypes the grants that need none")
 	}
 	config.Metadata = config.Metadata.clone()
 	config.Keys = slices.Clone(config.Keys)
@@ -170,13 +170,18 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	md := p.md()
-	for _, rt := range config.Metadata.responseTypes() {
-		r, _ := parseResponseType(rt)
-		if err := c.possible(md, r); err != nil {
+	if config.Metadata.usesRedirects() {
+		for _, rt := range config.Metadata.responseTypes() {
+			r, _ := parseResponseType(rt)
+			if err := c.possible(md, r); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := c.pushes(md); err != nil {
 			return nil, err
 		}
 	}
-	if _, err := c.pushes(md); err != nil {
+	if err := c.cibaPossible(md); err != nil {
 		return nil, err
 	}
 	if err := c.checkDPoP(md); err != nil {
@@ -198,7 +203,7 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 // keysAreKnown refuses metadata without keys where a signature is verified with
 // them (hostile catalogue case 16).
 func (c *Client) keysAreKnown(md *ProviderMetadata) error {
-	if md.JWKSURI != "" || len(md.JWKS) > 0 {
+	if md.JWKSURI != "" || len(md.JWKS) > 0 || !c.c.Metadata.usesIDTokens() {
 		return nil
 	}
 	for _, alg := range append(slices.Clone(c.idTokenAlgs), c.userInfoAlgs...) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"rely.example/internal/jose"
 	"rely.example/internal/strictjson"
 )
 
@@ -76,6 +77,19 @@ type ClientMetadata struct {
 	BackchannelLogoutURI              string   `json:"backchannel_logout_uri,omitempty"`
 	BackchannelLogoutSessionRequired  bool     `json:"backchannel_logout_session_required,omitempty"`
 
+	// BackchannelTokenDeliveryMode is how the client learns that a user has
+	// decided elsewhere: "poll", "ping" or "push" (CIBA Core section 4). Empty
+	// means poll.
+	BackchannelTokenDeliveryMode string `json:"backchannel_token_delivery_mode,omitempty"`
+	// BackchannelClientNotificationEndpoint is where it is pinged or pushed to: an
+	// https URL.
+	BackchannelClientNotificationEndpoint string `json:"backchannel_client_notification_endpoint,omitempty"`
+	// BackchannelAuthenticationRequestSigningAlg has requests signed; empty means
+	// that they are not.
+	BackchannelAuthenticationRequestSigningAlg string `json:"backchannel_authentication_request_signing_alg,omitempty"`
+	// BackchannelUserCodeParameter says that the client can send a user code.
+	BackchannelUserCodeParameter bool `json:"backchannel_user_code_parameter,omitempty"`
+
 	SoftwareID        string `json:"software_id,omitempty"`
 	SoftwareVersion   string `json:"software_version,omitempty"`
 	SoftwareStatement string `json:"software_statement,omitempty"`
@@ -143,7 +157,8 @@ var clientMetadataNames = func() map[string]bool {
 		token_endpoint_auth_method token_endpoint_auth_signing_alg dpop_bound_access_tokens default_max_age require_auth_time
 		default_acr_values initiate_login_uri request_uris require_pushed_authorization_requests post_logout_redirect_uris
 		frontchannel_logout_uri frontchannel_logout_session_required backchannel_logout_uri
-		backchannel_logout_session_required software_id software_version software_statement`) {
+		backchannel_logout_session_required backchannel_token_delivery_mode backchannel_client_notification_endpoint
+		backchannel_authentication_request_signing_alg backchannel_user_code_parameter software_id software_version software_statement`) {
 		names[n] = true
 	}
 	return names
@@ -213,6 +228,18 @@ func (m *ClientMetadata) check() error {
 	}
 	if m.DefaultMaxAge != nil && *m.DefaultMaxAge < 0 {
 		return bad("DefaultMaxAge", "it is negative")
+	}
+	switch m.BackchannelTokenDeliveryMode {
+	case "", CIBAPoll:
+	case CIBAPing, CIBAPush:
+		if !strings.HasPrefix(m.BackchannelClientNotificationEndpoint, "https://") {
+			return bad("BackchannelClientNotificationEndpoint", "ping and push need an https URL (CIBA Core 4)")
+		}
+	default:
+		return bad("BackchannelTokenDeliveryMode", `it is "poll", "ping" or "push" (CIBA Core 4)`)
+	}
+	if alg := m.BackchannelAuthenticationRequestSigningAlg; alg != "" && (!jose.Supported(alg) || jose.Symmetric(alg)) {
+		return bad("BackchannelAuthenticationRequestSigningAlg", "requests are signed with a private key (CIBA Core 4)")
 	}
 	if m.TokenEndpointAuthSigningAlg == "none" {
 		return bad("TokenEndpointAuthSigningAlg", "none is not allowed (Registration 2)")

@@ -121,6 +121,26 @@ const (
 	BadDPoPNonce Reason = "DPoP nonce refused"
 )
 
+// The grants of which the user knows at another place, and token exchange.
+const (
+	// BadDeviceResponse: a member of the device authorization response is absent
+	// or unusable.
+	BadDeviceResponse Reason = "device authorization response refused"
+	// BadCIBAResponse: a member of the backchannel authentication response is
+	// absent or unusable.
+	BadCIBAResponse Reason = "backchannel authentication response refused"
+	// BadNotification: what came at the notification endpoint is no notification.
+	BadNotification Reason = "notification refused"
+	// ForeignNotification: a notification does not bear the token of its login.
+	ForeignNotification Reason = "notification of somebody else"
+	// BadAuthReqID: the ID Token of a push belongs to another request.
+	BadAuthReqID Reason = "auth_req_id mismatch"
+	// BadRefreshTokenHash: rt_hash is absent where owed, or another one.
+	BadRefreshTokenHash Reason = "refresh token hash mismatch"
+	// BadIssuedType: a token exchange gave another type of token than asked for.
+	BadIssuedType Reason = "issued token type refused"
+)
+
 // A signed or encrypted token.
 const (
 	// MalformedToken: not a compact JWT in canonical form.

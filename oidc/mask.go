@@ -32,6 +32,8 @@ var secretParams = map[string]bool{
 	"device_code":               true,
 	"user_code":                 true,
 	"auth_req_id":               true,
+	"client_notification_token": true,
+	"login_hint_token":          true,
 	"subject_token":             true,
 	"actor_token":               true,
 	"password":                  true,

@@ -96,6 +96,16 @@ type ProviderMetadata struct {
 	DPoPSigningAlgValuesSupported                      []string          `json:"dpop_signing_alg_values_supported,omitempty"`
 	SignedMetadata                                     string            `json:"signed_metadata,omitempty"`
 
+	// CIBA Core section 4.
+	BackchannelAuthenticationEndpoint                         string   `json:"backchannel_authentication_endpoint,omitempty"`
+	BackchannelTokenDeliveryModesSupported                    []string `json:"backchannel_token_delivery_modes_supported,omitempty"`
+	BackchannelAuthenticationRequestSigningAlgValuesSupported []string `json:"backchannel_authentication_request_signing_alg_values_supported,omitempty"`
+	BackchannelUserCodeParameterSupported                     bool     `json:"backchannel_user_code_parameter_supported,omitempty"`
+
+	// Client ID Metadata Documents and RFC 9728.
+	ClientIDMetadataDocumentSupported bool     `json:"client_id_metadata_document_supported,omitempty"`
+	ProtectedResources                []string `json:"protected_resources,omitempty"`
+
 	// Raw is the document as it came, with the members that are not above; nil
 	// for metadata that was written by hand.
 	Raw json.RawMessage `json:"-"`
@@ -155,6 +165,7 @@ func (md *ProviderMetadata) endpoints() []struct{ name, url string } {
 		{"introspection_endpoint", md.IntrospectionEndpoint},
 		{"device_authorization_endpoint", md.DeviceAuthorizationEndpoint},
 		{"pushed_authorization_request_endpoint", md.PushedAuthorizationRequestEndpoint},
+		{"backchannel_authentication_endpoint", md.BackchannelAuthenticationEndpoint},
 		{"end_session_endpoint", md.EndSessionEndpoint},
 		{"check_session_iframe", md.CheckSessionIframe},
 	}
@@ -196,7 +207,8 @@ func (md ProviderMetadata) clone() ProviderMetadata {
 		&md.UILocalesSupported, &md.RevocationEndpointAuthMethodsSupported,
 		&md.RevocationEndpointAuthSigningAlgValuesSupported, &md.IntrospectionEndpointAuthMethodsSupported,
 		&md.IntrospectionEndpointAuthSigningAlgValuesSupported, &md.CodeChallengeMethodsSupported,
-		&md.DPoPSigningAlgValuesSupported,
+		&md.DPoPSigningAlgValuesSupported, &md.BackchannelTokenDeliveryModesSupported,
+		&md.BackchannelAuthenticationRequestSigningAlgValuesSupported, &md.ProtectedResources,
 	} {
 		*l = slices.Clone(*l)
 	}

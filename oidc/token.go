@@ -92,16 +92,21 @@ func (c *Client) readTokenResponse(k *checker, body []byte, key *DPoPKey) (*toke
 	if w.Error != "" {
 		return nil, &OPError{Endpoint: k.step, Code: w.Error, Description: w.Description, URI: w.URI, StatusCode: http.StatusOK}
 	}
-	if err := checkAccessToken(k, w.AccessToken); err != nil {
-		return nil, err
-	}
-	if err := checkTokenType(k, w.TokenType, key); err != nil {
-		return nil, err
-	}
-	if err := k.that(len(w.RefreshToken) <= MaxAccessToken, BadTokenResponse, "RFC 6749 5.1", "refresh_token is of a sane size", "", ""); err != nil {
+	if err := c.checkTokenWire(k, &w, key); err != nil {
 		return nil, err
 	}
 	return &w, nil
+}
+
+// checkTokenWire checks what every token response has.
+func (c *Client) checkTokenWire(k *checker, w *tokenWire, key *DPoPKey) error {
+	if err := checkAccessToken(k, w.AccessToken); err != nil {
+		return err
+	}
+	if err := checkTokenType(k, w.TokenType, key); err != nil {
+		return err
+	}
+	return k.that(len(w.RefreshToken) <= MaxAccessToken, BadTokenResponse, "RFC 6749 5.1", "refresh_token is of a sane size", "", "")
 }
 
 // checkAccessToken admits what fits a header field (RFC 6750 section 2.1,

@@ -40,6 +40,9 @@ const (
 	StepRefresh       = "refresh"
 	StepRevocation    = "revocation"
 	StepAccessToken   = "access token"
+	StepDevice        = "device authorization"
+	StepCIBA          = "backchannel authentication"
+	StepNotification  = "CIBA notification"
 )
 
 // Exchange is one HTTP request to an OP and what came of it.

@@ -204,7 +204,7 @@ func (op *OP) AddClient(c Client) Client {
 		c.ResponseTypes = op.responseTypes()
 	}
 	if c.GrantTypes == nil {
-		c.GrantTypes = op.grantTypes()
+		c.GrantTypes = op.loginGrants()
 	}
 	if c.TokenEndpointAuthMethod == "" {
 		c.TokenEndpointAuthMethod = "client_secret_basic"

@@ -145,6 +145,16 @@ type Config struct {
 	// responses and out of the metadata.
 	NoIssParameter bool
 
+	// PollInterval is how long a client must wait between two polls for the
+	// tokens of a device or backchannel authentication. Zero means 5 seconds.
+	PollInterval time.Duration
+
+	// DecisionTime is how long a person takes to approve a backchannel
+	// authentication; a client that is pinged or pushed to hears of it then.
+	// Zero means that it is approved at once, negative that it waits for
+	// [OP.Approve] or [OP.Deny], and the client hears of it by [OP.Notify].
+	DecisionTime time.Duration
+
 	// Observe, if not nil, is called after each request, from the goroutine
 	// that answered it. The request holds the credentials that it carried. It
 	// must not call Close, which waits for that goroutine.
@@ -214,6 +224,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.SecretLifetime < 0 || c.RefreshGrace < 0 {
 		return c, fmt.Errorf("oidctest: SecretLifetime and RefreshGrace must not be negative")
 	}
+	if c.PollInterval <= 0 {
+		c.PollInterval = questionInterval
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -265,8 +278,11 @@ const (
 	EndpointAuthorization Endpoint = "authorization" // the login page included
 	EndpointToken         Endpoint = "token"
 	EndpointUserInfo      Endpoint = "userinfo"
-	EndpointClaims        Endpoint = "claims"   // of a distributed claim; see UserInfoDistributed
-	EndpointAccounts      Endpoint = "accounts" // a resource beside UserInfo, of no specification; the metadata does not name it
+	EndpointClaims        Endpoint = "claims"                     // of a distributed claim; see UserInfoDistributed
+	EndpointAccounts      Endpoint = "accounts"                   // a resource beside UserInfo, of no specification; the metadata does not name it
+	EndpointDevice        Endpoint = "device_authorization"       // RFC 8628
+	EndpointVerification  Endpoint = "verification"               // the page at verification_uri
+	EndpointBackchannel   Endpoint = "backchannel_authentication" // CIBA
 	EndpointRevocation    Endpoint = "revocation"
 	EndpointEndSession    Endpoint = "end_session"
 	EndpointCheckSession  Endpoint = "check_session" // the page of an iframe; see Config.SessionManagement
@@ -278,7 +294,7 @@ func Endpoints() []Endpoint {
 	return []Endpoint{
 		EndpointWebFinger, EndpointDiscovery, EndpointJWKS, EndpointRegistration, EndpointManagement,
 		EndpointPAR, EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointAccounts, EndpointRevocation, EndpointEndSession,
-		EndpointCheckSession,
+		EndpointCheckSession, EndpointDevice, EndpointVerification, EndpointBackchannel,
 	}
 }
 

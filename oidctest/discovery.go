@@ -1,6 +1,7 @@
 package oidctest
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -76,6 +77,7 @@ func (op *OP) metadata() map[string]any {
 	if op.c.RequirePAR {
 		m["require_pushed_authorization_requests"] = true // RFC 9126, section 5
 	}
+	maps.Copy(m, op.grantMetadata())
 	if op.c.SessionManagement {
 		m["check_session_iframe"] = op.URL(EndpointCheckSession)
 	}
@@ -104,6 +106,15 @@ func (op *OP) idTokenAlgs() []string {
 }
 
 func (op *OP) grantTypes() []string {
+	types := []string{"authorization_code", "implicit", "refresh_token", "client_credentials", grantDevice, grantCIBA, grantExchange, grantJWT, grantSAML}
+	if op.c.ImplicitRefused {
+		return slices.Delete(types, 1, 2)
+	}
+	return types
+}
+
+// loginGrants are those of a login in the browser.
+func (op *OP) loginGrants() []string {
 	if op.c.ImplicitRefused {
 		return []string{"authorization_code", "refresh_token"}
 	}

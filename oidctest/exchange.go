@@ -111,6 +111,12 @@ func (x *exchange) handle() *reply {
 		return x.distributedClaims()
 	case EndpointAccounts:
 		return x.accounts()
+	case EndpointDevice:
+		return x.deviceAuthorization()
+	case EndpointVerification:
+		return x.verification()
+	case EndpointBackchannel:
+		return x.backchannel()
 	case EndpointRevocation:
 		return x.revocation()
 	case EndpointEndSession:
@@ -214,7 +220,7 @@ func (x *exchange) logged() Request {
 		r.JSON = r.Body
 	}
 	switch x.endpoint {
-	case EndpointPAR, EndpointToken, EndpointRevocation:
+	case EndpointPAR, EndpointToken, EndpointRevocation, EndpointDevice, EndpointBackchannel:
 		r.Auth = readClientAuth(x.r.Header, x.form)
 	}
 	return r

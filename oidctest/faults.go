@@ -69,6 +69,7 @@ func behaviours() []behaviour {
 		tokenFaults(), tokenEndpointFaults(), signatureFaults(), headerFaults(), claimFaults(), timeFaults(), hashFaults(),
 		userInfoFaults(), refreshFaults(),
 		dpopFaults(),
+		deviceFaults(), cibaFaults(), exchangeFaults(),
 	)
 }
 

@@ -30,6 +30,14 @@ func group(name string, at Endpoint, table []behaviour) []behaviour {
 	return table
 }
 
+// flow says that faults show in another exchange than a login.
+func flow(name string, table []behaviour) []behaviour {
+	for i := range table {
+		table[i].Flow = name
+	}
+	return table
+}
+
 // The hooks that many faults share.
 
 // set puts a member into the document.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"time"
@@ -120,6 +121,7 @@ func (d *draft) sign() (string, error) {
 type tokenParts struct {
 	code, access   string
 	front, refresh bool
+	more           map[string]any // further claims
 }
 
 // idToken issues an ID Token (Core 2, 3.2.2.10 and 3.3.2.11).
@@ -150,6 +152,7 @@ func (x *exchange) idToken(g *grant, p tokenParts) (string, error) {
 	if p.code != "" && p.front {
 		claims["c_hash"] = leftHash(alg, p.code)
 	}
+	maps.Copy(claims, p.more)
 	x.op.mu.Lock()
 	u, ok := x.op.user(g.username)
 	x.op.mu.Unlock()

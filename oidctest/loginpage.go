@@ -66,7 +66,8 @@ const pageTemplate = `<!doctype html>
 {{range .Users}}<label><input type="radio" name="user" value="{{.Username}}"{{if .Chosen}} checked{{end}}><span>{{.Shown}}<small>{{.Detail}}</small></span></label>
 {{end}}</fieldset>
 <div class="row"><button class="main" name="decision" value="allow">Log in and allow</button><button name="decision" value="deny">Refuse</button></div>
-{{else}}<p><button class="main">Continue</button></p>
+{{else}}{{with .Ask}}<label>{{.Name}} <input name="{{.Name}}" value="{{.Value}}" autocomplete="off" required></label>
+{{end}}<p><button class="main">Continue</button></p>
 {{end}}</form>
 {{end}}{{range .Frames}}<iframe hidden title="logout" src="{{.}}"></iframe>
 {{end}}{{with .After}}<p><a id="after-logout" href="{{.}}">Continue</a></p>
@@ -90,6 +91,7 @@ type pageForm struct {
 	ID, Client string
 	Action     template.URL // checked by whoever sets it: a custom scheme is allowed
 	Hidden     []pageField
+	Ask        *pageField // what the person types; nil: nothing
 	Scopes     []string
 	Users      []pageUser
 }

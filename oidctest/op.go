@@ -43,16 +43,17 @@ type OP struct {
 
 	keys *keyring
 
-	codes    shelf[*code]
-	access   shelf[*accessToken]
-	refresh  shelf[*refreshToken]
-	sessions shelf[*session]
-	pending  shelf[*authRequest] // requests whose login page is shown
-	pushed   shelf[url.Values]   // requests that were pushed, by request_uri
-	sources  shelf[*grant]       // access tokens of distributed claims
-	jtis     shelf[bool]         // client assertions that were used
-	consents shelf[bool]         // what a person let a client see
-	proofs   shelf[bool]         // jti of DPoP proofs that were used
+	codes     shelf[*code]
+	access    shelf[*accessToken]
+	refresh   shelf[*refreshToken]
+	sessions  shelf[*session]
+	pending   shelf[*authRequest] // requests whose login page is shown
+	pushed    shelf[url.Values]   // requests that were pushed, by request_uri
+	sources   shelf[*grant]       // access tokens of distributed claims
+	questions shelf[*question]    // what people decide about while a client waits
+	jtis      shelf[bool]         // client assertions that were used
+	consents  shelf[bool]         // what a person let a client see
+	proofs    shelf[bool]         // jti of DPoP proofs that were used
 
 	dpopNonce string // the one that proofs must have; "" until it is asked for
 
@@ -242,6 +243,9 @@ func endpointPaths() map[Endpoint]string {
 		EndpointUserInfo:      "/userinfo",
 		EndpointClaims:        "/claims",
 		EndpointAccounts:      "/accounts",
+		EndpointDevice:        "/device_authorization",
+		EndpointVerification:  "/device",
+		EndpointBackchannel:   "/backchannel",
 		EndpointRevocation:    "/revoke",
 		EndpointEndSession:    "/logout",
 		EndpointCheckSession:  "/check_session",

@@ -394,6 +394,8 @@ func metadataKinds() map[string]metadataKind {
 		"post_logout_redirect_uris": kindURIs,
 		"frontchannel_logout_uri":   kindURI, "frontchannel_logout_session_required": kindBool,
 		"backchannel_logout_uri": kindURI, "backchannel_logout_session_required": kindBool,
+		"backchannel_token_delivery_mode": kindString, "backchannel_client_notification_endpoint": kindHTTPS,
+		"backchannel_authentication_request_signing_alg": kindString, "backchannel_user_code_parameter": kindBool,
 		"scope": kindString, "software_id": kindString, "software_version": kindString,
 	}
 }

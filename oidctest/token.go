@@ -70,17 +70,23 @@ func (x *exchange) token() *reply {
 	switch x.grantType {
 	case "":
 		return oauthError(http.StatusBadRequest, "invalid_request", "grant_type is missing")
-	case "authorization_code", "refresh_token":
 	default:
-		return oauthError(http.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
+		if !slices.Contains(x.op.grantTypes(), x.grantType) || x.grantType == "implicit" {
+			return oauthError(http.StatusBadRequest, "unsupported_grant_type", "grant_type is none of those of this provider")
+		}
 	}
 	if !slices.Contains(x.client.grantTypes(), x.grantType) {
 		return oauthError(http.StatusBadRequest, "unauthorized_client", "the client is not registered for the grant "+x.grantType)
 	}
-	if x.grantType == "refresh_token" {
+	switch x.grantType {
+	case "refresh_token":
 		return x.refresh()
+	case "authorization_code":
+		return x.exchangeCode()
+	case grantDevice, grantCIBA:
+		return x.poll()
 	}
-	return x.exchangeCode()
+	return x.directGrant()
 }
 
 // exchangeCode is grant_type authorization_code (Core 3.1.3.2).

@@ -1,0 +1,256 @@
+package oidc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"rely.example/oidc"
+	"rely.example/oidctest"
+)
+
+func credentialsClient() oidctest.Client {
+	return oidctest.Client{GrantTypes: []string{"client_credentials"}}
+}
+
+func TestClientCredentials(t *testing.T) {
+	op := newOP(t)
+	r := service(t, op, credentialsClient())
+	tok, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{Scopes: []string{"read", "write"}, Resources: []string{"https://api.example/"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tok.AccessToken == "" || tok.IDToken != nil || tok.RefreshToken != "" || !has(tok.Scopes, "write") {
+		t.Errorf("got %v", tok)
+	}
+	req := op.Requests(oidctest.EndpointToken)[0]
+	if req.Form.Get("grant_type") != "client_credentials" || req.Form.Get("scope") != "read write" || req.Form.Get("resource") != "https://api.example/" || req.Auth.Method != "client_secret_basic" {
+		t.Errorf("sent %v, authenticated by %s", req.Form, req.Auth.Method)
+	}
+	if _, err := r.c.Begin(t.Context(), oidc.AuthParams{}); err == nil {
+		t.Error("a client without redirect URIs began a login")
+	} else {
+		wantInput(t, err, oidc.BadParameter)
+	}
+
+	t.Run("a_public_client_has_none", func(t *testing.T) {
+		r := service(t, op, oidctest.Client{GrantTypes: []string{"client_credentials"}, TokenEndpointAuthMethod: "none"})
+		_, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{})
+		wantInput(t, err, oidc.BadConfig)
+		wantNoCall(t, op, oidctest.EndpointToken)
+	})
+	t.Run("parameters", func(t *testing.T) {
+		for name, p := range map[string]oidc.TokenParams{
+			"scope": {Scopes: []string{"a b"}}, "resource": {Resources: []string{"relative"}},
+		} {
+			_, err := r.c.ClientCredentials(t.Context(), p)
+			if err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+			wantInput(t, err, oidc.BadParameter)
+		}
+		_, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{Extra: map[string][]string{"grant_type": {"password"}}})
+		wantInput(t, err, oidc.ProtectedParameter)
+	})
+	t.Run("a_refresh_token_is_not_kept", func(t *testing.T) {
+		op := newOP(t)
+		r := service(t, op, credentialsClient())
+		op.TamperTokenResponse(func(m map[string]any) { m["refresh_token"] = "rt" })
+		tok, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{})
+		if err != nil || tok.RefreshToken != "" {
+			t.Errorf("got %v, %v", tok, err)
+		}
+	})
+	t.Run("bound_to_a_key", func(t *testing.T) {
+		r := service(t, newOP(t), credentialsClient(), func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256 })
+		if tok, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{}); err != nil || tok.DPoP == nil {
+			t.Errorf("got %v, %v", tok, err)
+		}
+	})
+	t.Run("refused", func(t *testing.T) {
+		op := newOP(t)
+		r := service(t, op, credentialsClient())
+		op.Break(oidctest.TokenTypeMAC)
+		_, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{})
+		r.reason(err, oidc.BadTokenType)
+	})
+	t.Run("an_oauth_server_without_keys", func(t *testing.T) {
+		op := newOP(t)
+		c := op.AddClient(credentialsClient())
+		p, err := oidc.NewProvider(oidc.ProviderMetadata{Issuer: op.Issuer, TokenEndpoint: op.URL(oidctest.EndpointToken)}, options(op))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		client, err := oidc.NewClient(p, oidc.ClientConfig{ID: c.ID, Secret: c.Secret, Metadata: oidc.ClientMetadata{GrantTypes: []string{oidc.GrantClientCredentials}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.ClientCredentials(t.Context(), oidc.TokenParams{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTokenSource(t *testing.T) {
+	setup := func(t *testing.T, op *oidctest.OP) (*rig, *oidc.TokenSource) {
+		r := service(t, op, credentialsClient())
+		return r, r.c.TokenSource(oidc.TokenParams{Scopes: []string{"read"}})
+	}
+	must := func(t *testing.T, s *oidc.TokenSource) *oidc.Tokens {
+		t.Helper()
+		tok, err := s.Tokens(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tok
+	}
+	t.Run("keeps_a_token_and_renews_it_before_its_end", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			first := must(t, s)
+			time.Sleep(9*time.Minute + 29*time.Second)
+			if must(t, s) != first {
+				t.Error("renewed too early")
+			}
+			wantCalls(t, op, oidctest.EndpointToken, 1)
+			time.Sleep(2 * time.Second)
+			if second := must(t, s); second.AccessToken == first.AccessToken {
+				t.Error("not renewed before its end")
+			}
+			wantCalls(t, op, oidctest.EndpointToken, 2)
+		})
+	})
+	t.Run("one_request_under_way", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			op.Intercept(oidctest.EndpointToken, slowly(time.Second, `{"access_token":"a","token_type":"Bearer","expires_in":600}`))
+			var wg sync.WaitGroup
+			for range 50 {
+				wg.Go(func() {
+					if tok, err := s.Tokens(t.Context()); err != nil || tok.AccessToken != "a" {
+						t.Errorf("got %v, %v", tok, err)
+					}
+				})
+			}
+			wg.Wait()
+			wantCalls(t, op, oidctest.EndpointToken, 1)
+		})
+	})
+	t.Run("a_failure_is_shared_and_not_kept", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			op.Break(oidctest.InvalidClient)
+			var wg sync.WaitGroup
+			for range 10 {
+				wg.Go(func() {
+					_, err := s.Tokens(t.Context())
+					wantCode(t, err, "invalid_client")
+				})
+			}
+			wg.Wait()
+			op.Mend()
+			must(t, s)
+		})
+	})
+	t.Run("who_gives_up_takes_nobody_along", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			op.Intercept(oidctest.EndpointToken, slowly(time.Second, `{"access_token":"a","token_type":"Bearer"}`))
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if _, err := s.Tokens(ctx); !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v", err)
+				}
+			})
+			synctest.Wait()
+			wg.Go(func() { must(t, s) })
+			synctest.Wait()
+			cancel()
+			wg.Wait()
+			wantCalls(t, op, oidctest.EndpointToken, 2)
+		})
+	})
+	t.Run("who_waits_may_leave", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			op.Intercept(oidctest.EndpointToken, slowly(time.Minute, `{}`))
+			var wg sync.WaitGroup
+			wg.Go(func() { _, _ = s.Tokens(t.Context()) })
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, err := s.Tokens(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+			wg.Wait()
+		})
+	})
+	t.Run("an_old_token_serves_while_the_op_is_down", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			first := must(t, s)
+			op.Break(oidctest.TokenUnavailable)
+			time.Sleep(9*time.Minute + 40*time.Second)
+			for range 3 {
+				if must(t, s) != first {
+					t.Error("another token")
+				}
+			}
+			wantCalls(t, op, oidctest.EndpointToken, 2) // and not again at once
+			time.Sleep(21 * time.Second)
+			if _, err := s.Tokens(t.Context()); err == nil {
+				t.Error("a dead token was returned")
+			}
+		})
+	})
+	t.Run("discard", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			op.Break(oidctest.ExpiresInMissing)
+			first := must(t, s)
+			time.Sleep(24 * time.Hour)
+			if must(t, s) != first {
+				t.Error("a token without a known end was dropped")
+			}
+			s.Discard(first)
+			second := must(t, s)
+			if second.AccessToken == first.AccessToken {
+				t.Error("the discarded token was returned")
+			}
+			s.Discard(first) // late: it is replaced already
+			s.Discard(nil)
+			if must(t, s) != second {
+				t.Error("the new token was discarded for the old one")
+			}
+		})
+	})
+	t.Run("prints_no_token", func(t *testing.T) {
+		op := newOP(t)
+		_, s := setup(t, op)
+		tok := must(t, s)
+		if text := fmt.Sprintf("%v %+v %#v %v", s, s, s, s.LogValue()); strings.Contains(text, tok.AccessToken) || strings.Contains(text, "secret-") {
+			t.Error(text)
+		}
+	})
+}
+
+// slowly answers JSON after a while.
+func slowly(d time.Duration, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(d):
+		case <-r.Context().Done():
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(body))
+	}
+}
