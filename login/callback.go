@@ -152,6 +152,7 @@ func (m *Manager) settle(w http.ResponseWriter, r *http.Request, login finished)
 		// Two requests that renewed one refresh token would lose it (hostile
 		// catalogue case 254).
 		t.RefreshToken, t.Raw = "", nil
+		s.d.Claims = claims{} // they are in the tokens
 		if s.d.Tokens, err = t.Export(); err != nil {
 			return nil, err
 		}

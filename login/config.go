@@ -179,6 +179,7 @@ type Manager struct {
 	pages       *pages
 	log         *slog.Logger
 	cache       cache
+	looker      store.Looker // the Store, if it is one
 }
 
 // New makes a Manager. It reaches neither store nor OP, so that a program starts
@@ -323,11 +324,14 @@ func (m *Manager) chooseKeeper() error {
 		}
 		m.directory = c.Directory
 		m.maxLogins = 3 // each holds what the store would
+		m.cache.max = maxOpened
 		return nil
 	}
 	if c.Store == nil {
 		return badConfig("Store is nil; set Storeless to keep sessions in cookies")
 	}
+	m.cache.max = maxCached
+	m.looker, _ = c.Store.(store.Looker)
 	m.rp = c.RP
 	if m.rp != nil {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -74,13 +75,22 @@ func TestSessionTellsTheLogin(t *testing.T) {
 	if !s.Expires.Equal(s.Started.Add(login.DefaultLifetime)) {
 		t.Errorf("it lasts from %v to %v", s.Started, s.Expires)
 	}
-	var claims struct{ Iss, Nonce string }
-	if err := s.Claims(&claims); err != nil || claims.Iss != r.op.Issuer || claims.Nonce == "" {
-		t.Errorf("claims %+v, %v", claims, err)
-	}
 	tokens, err := s.Tokens(t.Context())
 	if err != nil || tokens.AccessToken == "" {
-		t.Errorf("tokens %v, %v", tokens, err)
+		t.Fatalf("tokens %v, %v", tokens, err)
+	}
+	var want, got map[string]any
+	if err := errors.Join(tokens.IDToken.Claims(&want), s.Claims(&got)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"nonce", "at_hash"} {
+		if want[name] == nil {
+			t.Errorf("the ID Token has no %s", name)
+		}
+		delete(want, name)
+	}
+	if want["iss"] != r.op.Issuer || want["exp"] == nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("claims %v, want %v", got, want)
 	}
 	out, err := json.Marshal(s)
 	if err != nil || strings.Contains(string(out)+s.LogValue().String(), "local user") {

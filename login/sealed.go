@@ -1,7 +1,6 @@
 package login
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"rely.example/oidc"
+	"rely.example/store"
 )
 
 // What is sealed into cookies, by purpose: the one never opens as the other
@@ -21,11 +21,7 @@ const (
 // sealCookie makes the value of a session cookie, or refuses one that browsers
 // would drop (hostile catalogue case 282).
 func (m *Manager) sealCookie(d *sessionData) (string, error) {
-	plain, err := json.Marshal(d)
-	if err != nil {
-		return "", &Error{Reason: BadRecord, Detail: "the session cannot be written", Err: err}
-	}
-	sealed, err := m.ring.seal(cookiePurpose, m.session, plain)
+	sealed, err := m.ring.seal(cookiePurpose, m.session, d.encode())
 	if err != nil {
 		return "", err
 	}
@@ -43,8 +39,7 @@ func (m *Manager) openCookie(value string, s *Session) error {
 		return errNoSession
 	}
 	// What was opened before is not opened again: the keys stay what they are.
-	key := sha256.Sum256([]byte(value))
-	have, ok := m.cache.get(&key)
+	have, ok := m.cache.get(value)
 	if !ok {
 		sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
 		if err != nil {
@@ -54,28 +49,28 @@ func (m *Manager) openCookie(value string, s *Session) error {
 		if err != nil {
 			return errNoSession
 		}
-		have.d = new(sessionData)
-		if err := json.Unmarshal(plain, have.d); err != nil || have.d.Issuer == "" || have.d.Subject == "" {
+		d, err := decodeSession(plain)
+		if err != nil {
 			return errNoSession
 		}
-		m.cache.put(&key, have)
+		have = m.opened(d, "", 0)
+		m.cache.put(value, have)
 	}
-	d := have.d
-	if !m.now().Before(m.ends(d)) {
+	if !m.now().Before(have.ends) {
 		return errNoSession
 	}
-	*s = d.session(m, "")
+	*s = *have.session
 	return nil
 }
 
 // refreshCookie writes the cookie anew when it is an eighth of the idle time old.
 func (m *Manager) refreshCookie(w http.ResponseWriter, s *Session) {
 	now := m.now()
-	if !m.c.Storeless || now.Sub(milli(s.d.Seen)) <= m.c.Idle/8 {
+	if !m.c.Storeless || now.Sub(s.d.Seen) <= m.c.Idle/8 {
 		return
 	}
 	d := *s.d
-	d.Seen = now.UnixMilli()
+	d.Seen = store.Expiry(now)
 	if value, err := m.sealCookie(&d); err == nil {
 		m.setCookie(w, m.session, value, m.cookieAge(&d), http.SameSiteLaxMode)
 	}
@@ -86,7 +81,7 @@ func (m *Manager) cookieAge(d *sessionData) time.Duration {
 	if !m.c.Cookie.Persistent {
 		return 0
 	}
-	return milli(d.Ends).Sub(m.now())
+	return d.Ends.Sub(m.now())
 }
 
 // pendingCookie is a login under way that no store keeps.

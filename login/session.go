@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,24 +44,6 @@ type Session struct {
 	d     *sessionData
 }
 
-// sessionData is what is kept, sealed. Once made it does not change.
-type sessionData struct {
-	Grant        string          `json:"g,omitempty"` // state of the grant; "" if storeless
-	Issuer       string          `json:"i"`
-	ClientID     string          `json:"c"`
-	Subject      string          `json:"s"`
-	SessionID    string          `json:"sid,omitempty"`
-	ACR          string          `json:"acr,omitempty"`
-	AuthTime     int64           `json:"at,omitempty"` // this and the others in Unix milliseconds
-	Started      int64           `json:"b"`
-	Seen         int64           `json:"l"`
-	Ends         int64           `json:"e"`
-	SessionState string          `json:"ss,omitempty"`
-	Claims       json.RawMessage `json:"cl,omitempty"`
-	Data         []byte          `json:"d,omitempty"`
-	Tokens       []byte          `json:"t,omitempty"` // exported, if storeless
-}
-
 const (
 	sessionClass   = "session:"
 	tagSubject     = "session-sub"
@@ -70,39 +53,28 @@ const (
 	idLength       = 43 // of a session cookie: idBytes in base64url
 )
 
-func milli(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
-}
-
-func (d *sessionData) session(m *Manager, place string) Session {
-	return Session{
-		Issuer: d.Issuer, Subject: d.Subject, ClientID: d.ClientID, SessionID: d.SessionID, ACR: d.ACR,
-		AuthTime: milli(d.AuthTime), Started: milli(d.Started), Expires: milli(d.Ends), Data: d.Data,
-		m: m, place: place, d: d,
-	}
-}
-
-// ends is when the session is over if nobody uses it again.
-func (m *Manager) ends(d *sessionData) time.Time {
-	idle := milli(d.Seen).Add(m.c.Idle)
-	if end := milli(d.Ends); end.Before(idle) {
-		return end
-	}
-	return idle
-}
-
 // Identity is who the user is: the one key under which to know one.
 func (s *Session) Identity() oidc.Identity {
 	return oidc.Identity{Issuer: s.Issuer, Subject: s.Subject}
 }
 
 // Claims decodes the claims of the ID Token of the login into v, a pointer to a
-// struct or map. They are as they were then; UserInfo asks anew.
+// struct or map. They are as they were then; UserInfo asks anew. Those that tied
+// the token to its login (nonce, at_hash, c_hash, s_hash) are not kept.
 func (s *Session) Claims(v any) error {
-	if err := json.Unmarshal(s.d.Claims, v); err != nil {
+	if s.m.c.Storeless {
+		// In a cookie they are kept once, within the tokens: there is little room.
+		t, err := oidc.ImportTokens(s.d.Tokens, s.Issuer, s.ClientID)
+		if err != nil {
+			return err
+		}
+		return t.IDToken.Claims(v)
+	}
+	all, err := s.d.allClaims()
+	if err == nil {
+		err = json.Unmarshal(all, v)
+	}
+	if err != nil {
 		return &Error{Reason: BadRequest, Detail: "the claims do not fit what they are read into", Err: err}
 	}
 	return nil
@@ -220,93 +192,86 @@ func (m *Manager) find(r *http.Request, s *Session) error {
 		return m.openCookie(value, s)
 	}
 	// What is no session id asks the store nothing (hostile catalogue case 278).
-	var id [idBytes]byte
 	if len(value) != idLength {
 		return errNoSession
 	}
+	have, known := m.cache.get(value)
+	if known && m.still(r.Context(), have) {
+		*s = *have.session
+		return nil
+	}
+	var id [idBytes]byte
 	if n, err := base64.RawURLEncoding.Strict().Decode(id[:], []byte(value)); err != nil || n != idBytes {
 		return errNoSession
 	}
-	return m.load(r.Context(), &id, s)
+	return m.load(r.Context(), value, seal.Hashed(sessionClass, string(id[:])), have, s)
+}
+
+// still reports whether a session that was opened before is what the store has,
+// goes on, and was noted as used not long ago.
+func (m *Manager) still(ctx context.Context, have cached) bool {
+	if m.looker == nil {
+		return false
+	}
+	if now := m.now(); now.Sub(have.seen) > m.c.Idle/8 || !now.Before(have.ends) {
+		return false
+	}
+	same, err := m.looker.Current(ctx, have.session.place, have.rev)
+	return same && err == nil
 }
 
 // load reads a session from the store. What was opened before is not opened again
 // while the record has the same Rev.
-func (m *Manager) load(ctx context.Context, id *[idBytes]byte, s *Session) error {
-	have, cached := m.cache.get(id)
-	if !cached {
-		have.place = seal.Hashed(sessionClass, string(id[:]))
-	}
-	rec, err := m.c.Store.Load(ctx, have.place)
+func (m *Manager) load(ctx context.Context, value, place string, have cached, s *Session) error {
+	rec, err := m.c.Store.Load(ctx, place)
 	if err != nil && !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
 		// Every connection of a pool may be dead after a restart of the store
 		// (hostile catalogue case 313).
-		rec, err = m.c.Store.Load(ctx, have.place)
+		rec, err = m.c.Store.Load(ctx, place)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		if cached {
-			m.cache.drop(id)
+		if have.session != nil {
+			m.cache.drop(value)
 		}
 		return errNoSession
 	}
 	if err != nil {
 		return storeFailed("looking for the session", err)
 	}
-	if have.rev != rec.Rev || have.d == nil {
-		if have.d, err = m.openSession(have.place, rec.Value); err != nil {
+	if have.session == nil || have.rev != rec.Rev {
+		d, err := m.openSession(place, rec.Value)
+		if err != nil {
 			return err
 		}
-		have.rev = rec.Rev
-		m.cache.put(id, have)
+		have = m.opened(d, place, rec.Rev)
+		m.cache.put(value, have)
 	}
 	now := m.now()
 	// The store's clock may be behind ours.
-	if !now.Before(m.ends(have.d)) {
+	if !now.Before(have.ends) {
 		return errNoSession
 	}
-	if now.Sub(milli(have.d.Seen)) > m.c.Idle/8 {
-		m.touch(ctx, id, have, rec, now)
+	if now.Sub(have.seen) > m.c.Idle/8 {
+		m.touch(ctx, value, have, rec, now)
 	}
-	*s = have.d.session(m, have.place)
+	*s = *have.session
 	return nil
 }
 
 // touch notes that the session is used. If it cannot be noted, the session was
 // ended meanwhile, or somebody else noted it, or the store fails: the next
 // request sees which.
-func (m *Manager) touch(ctx context.Context, id *[idBytes]byte, have cached, rec store.Record, now time.Time) {
-	d := *have.d
-	d.Seen = now.UnixMilli()
-	sealed, err := m.sealSession(have.place, &d)
+func (m *Manager) touch(ctx context.Context, value string, have cached, rec store.Record, now time.Time) {
+	d := *have.session.d
+	d.Seen = store.Expiry(now)
+	sealed, err := m.sealSession(have.session.place, &d)
 	if err != nil {
 		return
 	}
 	rec.Value, rec.Expires = sealed, m.ends(&d)
 	if rec, err = m.c.Store.Replace(ctx, rec); err == nil {
-		m.cache.put(id, cached{place: have.place, rev: rec.Rev, d: &d})
+		m.cache.put(value, m.opened(&d, have.session.place, rec.Rev))
 	}
-}
-
-func (m *Manager) sealSession(place string, d *sessionData) ([]byte, error) {
-	plain, err := json.Marshal(d)
-	if err != nil {
-		return nil, &Error{Reason: BadRecord, Detail: "the session cannot be written", Err: err}
-	}
-	return m.ring.seal(sessionPurpose, place, plain)
-}
-
-// openSession reads a record. One that cannot be read is no session, and no
-// reason to ask the user to log in over and over: it is an error, told apart.
-func (m *Manager) openSession(place string, sealed []byte) (*sessionData, error) {
-	plain, err := m.ring.open(sessionPurpose, place, sealed)
-	if err != nil {
-		return nil, err
-	}
-	d := new(sessionData)
-	if err := json.Unmarshal(plain, d); err != nil || d.Issuer == "" || d.Subject == "" || d.Ends == 0 {
-		return nil, &Error{Reason: BadRecord, Detail: "its layout is not ours"}
-	}
-	return d, nil
 }
 
 // keepSession stores a new session under an id that nobody has seen (hostile
@@ -357,75 +322,82 @@ func (m *Manager) sessionTags(d *sessionData) []string {
 
 // newSession is the session of a login, not kept yet.
 func (m *Manager) newSession(t *oidc.IDToken, clientID, sessionState string) (*Session, error) {
-	claims := map[string]json.RawMessage{}
-	if err := t.Claims(&claims); err != nil {
+	all := map[string]json.RawMessage{}
+	if err := t.Claims(&all); err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(claims)
-	if err != nil {
-		return nil, &Error{Reason: BadRecord, Detail: "the claims cannot be written", Err: err}
-	}
-	now := m.now()
+	now := store.Expiry(m.now()) // in the precision of a record
 	d := &sessionData{
 		Issuer: t.Issuer, ClientID: clientID, Subject: t.Subject, SessionID: t.SessionID, ACR: t.ACR,
-		Started: now.UnixMilli(), Seen: now.UnixMilli(), Ends: now.Add(m.c.Lifetime).UnixMilli(),
-		SessionState: sessionState, Claims: raw,
+		AuthTime: t.AuthTime, Started: now, Seen: now, Ends: now.Add(m.c.Lifetime),
+		SessionState: sessionState,
 	}
-	if !t.AuthTime.IsZero() {
-		d.AuthTime = t.AuthTime.UnixMilli()
+	if err := d.setClaims(all); err != nil {
+		return nil, &Error{Reason: BadRecord, Detail: "the claims cannot be written", Err: err}
 	}
 	s := d.session(m, "")
 	return &s, nil
 }
 
-// cache holds sessions that were opened: by id, where the store is asked every
-// time all the same; or, without a store, by the hash of the cookie. What is saved
-// is the opening.
+// cache holds sessions that were opened, by the value of their cookie. A store is
+// asked every time all the same; what is saved is the opening.
 type cache struct {
+	max    int // of a shard
 	shards [cacheShards]struct {
 		mu      sync.Mutex // guards entries
-		entries map[[idBytes]byte]cached
+		entries map[string]cached
 	}
 }
 
 const (
 	cacheShards = 64
-	maxCached   = 512 // of a shard
+	maxCached   = 512 // of a shard, by session ids
+	maxOpened   = 64  // of a shard, by sealed cookies, each of them some kilobytes
 )
 
+// cached is a session that was opened; nothing of it changes.
 type cached struct {
-	place string
-	rev   uint64
-	d     *sessionData
+	session    *Session
+	rev        uint64
+	seen, ends time.Time
 }
 
-func (c *cache) get(id *[idBytes]byte) (cached, bool) {
-	sh := &c.shards[id[0]%cacheShards]
+func (m *Manager) opened(d *sessionData, place string, rev uint64) cached {
+	s := d.session(m, place)
+	return cached{session: &s, rev: rev, seen: d.Seen, ends: m.ends(d)}
+}
+
+// shard is where a value belongs. Its end is random, save for the last character,
+// which holds what is left of the bits.
+func shard(value string) int { return int(value[max(len(value)-2, 0)]) % cacheShards }
+
+func (c *cache) get(value string) (cached, bool) {
+	sh := &c.shards[shard(value)]
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	e, ok := sh.entries[*id]
+	e, ok := sh.entries[value]
+	sh.mu.Unlock()
 	return e, ok
 }
 
-func (c *cache) put(id *[idBytes]byte, e cached) {
-	sh := &c.shards[id[0]%cacheShards]
+func (c *cache) put(value string, e cached) {
+	sh := &c.shards[shard(value)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.entries == nil {
-		sh.entries = make(map[[idBytes]byte]cached)
+		sh.entries = make(map[string]cached)
 	}
-	if _, ok := sh.entries[*id]; !ok && len(sh.entries) >= maxCached {
+	if _, ok := sh.entries[value]; !ok && len(sh.entries) >= c.max {
 		for victim := range sh.entries {
 			delete(sh.entries, victim)
 			break
 		}
 	}
-	sh.entries[*id] = e
+	sh.entries[strings.Clone(value)] = e // a part of the request's header
 }
 
-func (c *cache) drop(id *[idBytes]byte) {
-	sh := &c.shards[id[0]%cacheShards]
+func (c *cache) drop(value string) {
+	sh := &c.shards[shard(value)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	delete(sh.entries, *id)
+	delete(sh.entries, value)
 }

@@ -1,68 +1,15 @@
 package rp
 
 import (
-	"encoding/binary"
 	"time"
 
+	"rely.example/internal/layout"
 	"rely.example/oidc"
 )
 
-// writer and reader are the layout inside a sealed value: each text preceded by
-// its length, each number a varint.
-type writer []byte
-
-func (w *writer) text(s string) {
-	*w = binary.AppendUvarint(*w, uint64(len(s)))
-	*w = append(*w, s...)
-}
-
-func (w *writer) number(n int64) { *w = binary.AppendVarint(*w, n) }
-
-// time is kept in milliseconds; 0 is the zero time.
-func (w *writer) time(t time.Time) {
-	if t.IsZero() {
-		w.number(0)
-		return
-	}
-	w.number(t.UnixMilli())
-}
-
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *reader) text() string {
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 || n > uint64(len(r.rest)-size) {
-		r.bad, r.rest = true, nil
-		return ""
-	}
-	s := string(r.rest[size : size+int(n)])
-	r.rest = r.rest[size+int(n):]
-	return s
-}
-
-func (r *reader) number() int64 {
-	n, size := binary.Varint(r.rest)
-	if size <= 0 {
-		r.bad, r.rest = true, nil
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
-
-func (r *reader) time() time.Time {
-	if ms := r.number(); ms != 0 {
-		return time.UnixMilli(ms).UTC()
-	}
-	return time.Time{}
-}
-
-// done reports whether everything was there and nothing more.
-func (r *reader) done() error {
-	if r.bad || len(r.rest) != 0 {
+// done reports whether everything of a record was there and nothing more.
+func done(r *layout.Reader) error {
+	if !r.Done() {
 		return &Error{Reason: BadRecord, Detail: "its layout is not ours"}
 	}
 	return nil
@@ -81,19 +28,19 @@ func (p *pendingRecord) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := make(writer, 0, len(x)+len(p.data)+64)
-	w.text(string(x))
-	w.time(p.started)
-	w.text(p.binding)
-	w.text(p.data)
+	w := make(layout.Writer, 0, len(x)+len(p.data)+64)
+	w.Text(string(x))
+	w.Time(p.started)
+	w.Text(p.binding)
+	w.Text(p.data)
 	return w, nil
 }
 
 func decodePending(b []byte) (*pendingRecord, error) {
-	r := reader{rest: b}
-	x := r.text()
-	p := &pendingRecord{started: r.time(), binding: r.text(), data: r.text()}
-	if err := r.done(); err != nil {
+	r := layout.Read(b)
+	x := r.Text()
+	p := &pendingRecord{started: r.Time(), binding: r.Text(), data: r.Text()}
+	if err := done(r); err != nil {
 		return nil, err
 	}
 	var err error
@@ -128,30 +75,30 @@ func (g *grantRecord) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := make(writer, 0, len(x)+len(g.data)+256)
-	w.text(g.issuer)
-	w.text(g.clientID)
-	w.text(g.subject)
-	w.text(g.sid)
-	w.time(g.started)
-	w.time(g.ends)
-	w.text(g.data)
-	w.time(g.obtained)
-	w.text(string(x))
-	w.text(g.holder)
-	w.time(g.holdUntil)
-	w.number(g.failures)
-	w.time(g.retryAt)
+	w := make(layout.Writer, 0, len(x)+len(g.data)+256)
+	w.Text(g.issuer)
+	w.Text(g.clientID)
+	w.Text(g.subject)
+	w.Text(g.sid)
+	w.Time(g.started)
+	w.Time(g.ends)
+	w.Text(g.data)
+	w.Time(g.obtained)
+	w.Text(string(x))
+	w.Text(g.holder)
+	w.Time(g.holdUntil)
+	w.Number(g.failures)
+	w.Time(g.retryAt)
 	return w, nil
 }
 
 func decodeGrant(b []byte) (*grantRecord, error) {
-	r := reader{rest: b}
-	g := &grantRecord{issuer: r.text(), clientID: r.text(), subject: r.text(), sid: r.text(),
-		started: r.time(), ends: r.time(), data: r.text(), obtained: r.time()}
-	x := r.text()
-	g.holder, g.holdUntil, g.failures, g.retryAt = r.text(), r.time(), r.number(), r.time()
-	if err := r.done(); err != nil {
+	r := layout.Read(b)
+	g := &grantRecord{issuer: r.Text(), clientID: r.Text(), subject: r.Text(), sid: r.Text(),
+		started: r.Time(), ends: r.Time(), data: r.Text(), obtained: r.Time()}
+	x := r.Text()
+	g.holder, g.holdUntil, g.failures, g.retryAt = r.Text(), r.Time(), r.Number(), r.Time()
+	if err := done(r); err != nil {
 		return nil, err
 	}
 	var err error

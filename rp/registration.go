@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"rely.example/internal/layout"
 	"rely.example/internal/seal"
 	"rely.example/oidc"
 	"rely.example/store"
@@ -56,17 +57,17 @@ func (k *kept) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var w writer
-	w.time(k.obtained)
-	w.text(string(x))
+	var w layout.Writer
+	w.Time(k.obtained)
+	w.Text(string(x))
 	return w, nil
 }
 
 func decodeKept(b []byte) (*kept, error) {
-	r := reader{rest: b}
-	k := &kept{obtained: r.time()}
-	x := r.text()
-	if err := r.done(); err != nil {
+	r := layout.Read(b)
+	k := &kept{obtained: r.Time()}
+	x := r.Text()
+	if err := done(r); err != nil {
 		return nil, err
 	}
 	var err error

@@ -123,6 +123,16 @@ type Store interface {
 	Tagged(ctx context.Context, tag string) ([]string, error)
 }
 
+// Looker is what a Store may implement beside, for callers that keep what they
+// made of a record and ask with every use of it whether it is still that one. It
+// is an upgrade: without it they call Load.
+type Looker interface {
+	// Current reports whether there is a live record under key, with the
+	// revision rev. It sees what Load would see, and its errors are those of
+	// Load, except that a missing record is no error.
+	Current(ctx context.Context, key string, rev uint64) (bool, error)
+}
+
 // Check reports what in r no store takes, as an error that wraps ErrInvalid or
 // ErrTooLarge, or returns nil. It does not look at Rev. Every store calls it
 // before it writes.

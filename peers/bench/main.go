@@ -83,6 +83,8 @@ func parts() []part {
 	return []part{
 		{"idtoken", measureIDTokens},
 		{"login", measureLogins},
+		{"session", measureSessions},
+		{"kept", measureKept},
 		{"keys", measureKeys},
 		{"size", measureSizes},
 	}

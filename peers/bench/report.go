@@ -62,7 +62,7 @@ func versions() (out []string) {
 	for _, d := range info.Deps {
 		switch d.Path {
 		case "github.com/coreos/go-oidc/v3", "github.com/hashicorp/cap", "github.com/zitadel/oidc/v3", "github.com/go-jose/go-jose/v4",
-			"github.com/golang-jwt/jwt/v5", "github.com/lestrrat-go/jwx/v3", "golang.org/x/oauth2":
+			"github.com/alexedwards/scs/v2", "github.com/gorilla/sessions", "github.com/oauth2-proxy/oauth2-proxy/v7", "github.com/golang-jwt/jwt/v5", "github.com/lestrrat-go/jwx/v3", "golang.org/x/oauth2":
 			out = append(out, d.Path+" "+d.Version)
 		}
 	}

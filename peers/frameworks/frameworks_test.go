@@ -2,64 +2,19 @@ package frameworks
 
 import (
 	"net/http"
-	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
 	"rely.example/login"
 	"rely.example/oidc"
 	"rely.example/oidctest"
+	"rely.example/peers/visitor"
 	"rely.example/rp"
 	"rely.example/store/memstore"
 )
 
 const origin = "https://app.example"
-
-// visitor is a browser at an application.
-type visitor struct {
-	t       *testing.T
-	app     http.Handler
-	op      *oidctest.Browser
-	cookies map[string]string
-}
-
-func (v *visitor) send(r *http.Request) *http.Response {
-	r.Header.Set("Accept", "text/html")
-	for name, value := range v.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	w := httptest.NewRecorder()
-	v.app.ServeHTTP(w, r)
-	for _, c := range w.Result().Cookies() {
-		v.cookies[c.Name] = c.Value
-	}
-	return w.Result()
-}
-
-// open opens a page, through the OP if the application sends there.
-func (v *visitor) open(page string) string {
-	v.t.Helper()
-	res := v.send(httptest.NewRequest("GET", origin+page, nil))
-	if res.StatusCode == http.StatusSeeOther {
-		cb, err := v.op.Login(v.t.Context(), res.Header.Get("Location"))
-		if err != nil {
-			v.t.Fatal(err)
-		}
-		if back := v.send(cb.Request()); back.Header.Get("Location") != origin+page {
-			v.t.Fatalf("after the login: status %d to %q", back.StatusCode, back.Header.Get("Location"))
-		}
-		res = v.send(httptest.NewRequest("GET", origin+page, nil))
-	}
-	if res.StatusCode != http.StatusOK {
-		v.t.Fatalf("%s: status %d", page, res.StatusCode)
-	}
-	var b strings.Builder
-	if err := res.Write(&b); err != nil {
-		v.t.Fatal(err)
-	}
-	_, body, _ := strings.Cut(b.String(), "\r\n\r\n")
-	return body
-}
 
 func TestFrameworks(t *testing.T) {
 	op := oidctest.New(t)
@@ -78,15 +33,35 @@ func TestFrameworks(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Close() })
-	for name, app := range map[string]http.Handler{"chi": Chi(m, oidctest.ACRValues()[1])} {
+	for name, make := range map[string]func(*login.Manager, string) http.Handler{"chi": Chi, "echo": Echo, "gin": Gin} {
 		t.Run(name, func(t *testing.T) {
-			v := &visitor{t, app, op.Browser(), map[string]string{}}
+			v := visitor.New(origin, make(m, oidctest.ACRValues()[1]), op.Browser())
+			if p, err := v.Fetch(t.Context(), "/profile"); err != nil || p.Status != http.StatusUnauthorized || strings.Contains(p.Body, "hello") {
+				t.Errorf("a script without a session is answered %d, %q, %v", p.Status, p.Body, err)
+			}
 			sub := op.Users()[0].Sub
 			for _, step := range []struct{ page, want string }{{"/", "hello stranger"}, {"/profile", sub}, {"/", sub}, {"/transfer", sub}} {
-				if got := v.open(step.page); !strings.Contains(got, step.want) {
-					t.Errorf("%s says %q, want %q", step.page, got, step.want)
+				p, err := v.Open(t.Context(), step.page)
+				if err != nil || p.Status != http.StatusOK || !strings.Contains(p.Body, step.want) {
+					t.Errorf("%s says %d, %q, %v; want %q", step.page, p.Status, p.Body, err, step.want)
 				}
 			}
+			if p, err := v.Post(t.Context(), "/auth/logout", nil); err != nil || len(v.Cookies) != 0 {
+				t.Errorf("the logout is answered %d, %v, and leaves %d cookies", p.Status, err, len(v.Cookies))
+			}
+			if p, err := v.Open(t.Context(), "/"); err != nil || !strings.Contains(p.Body, "stranger") {
+				t.Errorf("after the logout / says %q, %v", p.Body, err)
+			}
 		})
+	}
+}
+
+// TestExamplesAreShort: they are there to be read.
+func TestExamplesAreShort(t *testing.T) {
+	for _, name := range []string{"chi.go", "echo.go", "gin.go"} {
+		text, err := os.ReadFile(name)
+		if n := strings.Count(string(text), "\n"); err != nil || n >= 60 {
+			t.Errorf("%s has %d lines, want fewer than 60: %v", name, n, err)
+		}
 	}
 }

@@ -72,7 +72,10 @@ type Store struct {
 	grown   atomic.Int32 // how many of classes, beyond the first, have their name
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Looker = (*Store)(nil)
+)
 
 // shard is the records whose keys fall together. The lock of an index is taken
 // within that of a shard, never the other way round.
@@ -223,6 +226,25 @@ func (s *Store) Load(ctx context.Context, key string) (store.Record, error) {
 	sh.mu.Unlock()
 	r.Value = slices.Clone(r.Value)
 	return r, nil
+}
+
+// Current implements store.Looker.
+func (s *Store) Current(ctx context.Context, key string, rev uint64) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	n := s.hash(key)
+	sh := &s.shards[n]
+	sh.mu.Lock()
+	now := s.now()
+	s.sweep(n, now)
+	rec := sh.recs[key]
+	current := rec != nil && rec.expires > now && rec.rev == rev
+	sh.mu.Unlock()
+	if !current {
+		return false, store.CheckKey(key) // what is found is valid
+	}
+	return true, nil
 }
 
 // Take implements store.Store.

@@ -43,6 +43,11 @@ func encode(r store.Record) []byte {
 	return append(b, r.Value...)
 }
 
+// hasRev reports whether a record begins as one of that Rev does.
+func hasRev(text string, rev uint64) bool {
+	return rev != 0 && len(text) >= fixedSize && text[0] == layout && number(text[1:9]) == rev
+}
+
 // errShort is what a text is that ends before its record does.
 var errShort = errors.New("the record is damaged: it is cut short")
 

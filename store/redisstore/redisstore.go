@@ -166,6 +166,26 @@ func (s *Store) Load(ctx context.Context, key string) (store.Record, error) {
 	return s.load(ctx, key, s.client.Do(ctx, s.client.B().Get().Key(s.recordKey(key)).Build()))
 }
 
+// Current implements store.Looker.
+func (s *Store) Current(ctx context.Context, key string, rev uint64) (bool, error) {
+	if err := s.checkRead(ctx, key); err != nil {
+		return false, err
+	}
+	last, own := s.written.last(key)
+	if !own || last == rev {
+		text, err := s.client.DoCache(ctx, s.client.B().Get().Key(s.recordKey(key)).Cache(), MaxLag).ToString()
+		if err == nil && hasRev(text, rev) {
+			return true, nil
+		}
+		// Load tells what there is instead.
+	}
+	r, err := s.Load(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && r.Rev == rev, err
+}
+
 // Take implements store.Store. A record that cannot be decoded is removed too.
 func (s *Store) Take(ctx context.Context, key string) (store.Record, error) {
 	if err := s.checkRead(ctx, key); err != nil {

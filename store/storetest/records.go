@@ -73,6 +73,46 @@ func createConflicts(r *run) error {
 	return r.wantLoad("after a conflict", kept)
 }
 
+// currentSeesWhatLoadSees is of the stores that are a store.Looker.
+func currentSeesWhatLoadSees(r *run) error {
+	l, ok := r.s.(store.Looker)
+	if !ok {
+		return nil
+	}
+	says := func(what string, rec store.Record, want bool) error {
+		got, err := l.Current(r.ctx, rec.Key, rec.Rev)
+		if err != nil || got != want {
+			return fmt.Errorf("%s: Current says %v, %v, want %v", what, got, err, want)
+		}
+		return nil
+	}
+	first := r.record("k", "1")
+	if err := says("before Create", store.Record{Key: first.Key, Rev: 1}, false); err != nil {
+		return err
+	}
+	first, err := r.create(first)
+	if err != nil {
+		return err
+	}
+	next := first
+	next.Value = []byte("2")
+	if err := errors.Join(says("after Create", first, true), says("Rev of none", store.Record{Key: first.Key}, false)); err != nil {
+		return err
+	}
+	second, err := r.s.Replace(r.ctx, next)
+	if err != nil {
+		return fmt.Errorf("Replace: %w", err)
+	}
+	if err := errors.Join(says("after Replace, the old one", first, false), says("after Replace", second, true)); err != nil {
+		return err
+	}
+	if err := r.s.Delete(r.ctx, second.Key); err != nil {
+		return fmt.Errorf("Delete: %w", err)
+	}
+	_, bad := l.Current(r.ctx, "", 1)
+	return errors.Join(says("after Delete", second, false), want("Current of no key", bad, store.ErrInvalid))
+}
+
 func missingRecords(r *run) error {
 	rec := r.record("k", "v")
 	rec.Rev = 1

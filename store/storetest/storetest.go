@@ -109,6 +109,7 @@ func cases() []testCase {
 		{"TakeHasOneWinner", takeHasOneWinner},
 		{"TakeOrReplace", takeOrReplace},
 		{"DeleteRemoves", deleteRemoves},
+		{"CurrentSeesWhatLoadSees", currentSeesWhatLoadSees},
 		{"LoadSeesWholeRecords", loadSeesWholeRecords},
 		{"Expiry", expiry},
 		{"ExpiryMoves", expiryMoves},
