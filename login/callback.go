@@ -34,7 +34,7 @@ func (m *Manager) callback(w http.ResponseWriter, r *http.Request) (s *Session, 
 	if err != nil {
 		return nil, "", "", err
 	}
-	state, err := a.PendingKey()
+	state, err := m.pendingKey(r, a)
 	if err != nil {
 		return nil, "", "", err
 	}
@@ -85,6 +85,14 @@ func (m *Manager) readResponse(r *http.Request) (oidc.AuthResponse, error) {
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 	}
 	return oidc.ReadAuthResponse(r)
+}
+
+// pendingKey finds the login of an answer, also of an encrypted one (JARM).
+func (m *Manager) pendingKey(r *http.Request, a oidc.AuthResponse) (string, error) {
+	if m.c.Storeless {
+		return rp.PendingKey(r.Context(), m.directory, a, m.arrivedAt(r))
+	}
+	return m.rp.PendingKey(r.Context(), a, m.arrivedAt(r))
 }
 
 // finished is what a login gave.

@@ -25,6 +25,7 @@ func TestLogin(t *testing.T) {
 	for _, c := range []struct{ name, responseType, mode string }{
 		{"code", "code", ""},
 		{"code_form_post", "code", "form_post"},
+		{"code_jwt", "code", "jwt"}, {"code_form_post_jwt", "code", "form_post.jwt"}, {"code_id_token_jwt", "code id_token", "jwt"},
 		{"code_fragment", "code", "fragment"},
 		{"id_token", "id_token", ""},
 		{"id_token_token_form_post", "id_token token", "form_post"},

@@ -67,7 +67,7 @@ func (m *Manager) start(w http.ResponseWriter, r *http.Request, o StartOptions, 
 		return err
 	}
 	site := http.SameSiteLaxMode
-	if pending.ResponseMode == oidc.ModeFormPost {
+	if pending.ResponseMode == oidc.ModeFormPost || pending.ResponseMode == oidc.ModeFormPostJWT {
 		// The answer is a POST from another site, to which Lax sends no cookie
 		// (hostile catalogue case 119).
 		site = http.SameSiteNoneMode

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -23,6 +24,16 @@ const (
 	ModeFormPost = "form_post"
 )
 
+// The response modes of JARM (JWT Secured Authorization Response Mode for OAuth
+// 2.0, section 2.3): the response is one JWT, signed by the OP.
+const (
+	ModeQueryJWT    = "query.jwt"
+	ModeFragmentJWT = "fragment.jwt"
+	ModeFormPostJWT = "form_post.jwt"
+	// ModeJWT is the one of the others that is the response type's default.
+	ModeJWT = "jwt"
+)
+
 // AuthParams are the choices of one authentication request (Core section
 // 3.1.2.1). The zero value asks for a login by the code flow, with scope openid,
 // at the client's one redirect URI.
@@ -34,9 +45,10 @@ type AuthParams struct {
 	// ResponseType is one of the client's; empty means the first registered, or
 	// code.
 	ResponseType string
-	// ResponseMode is "query", "fragment" or "form_post"; empty means the
-	// default of the response type, which is not sent. The default itself is
-	// sent where it is named: some OPs have another one.
+	// ResponseMode is one of the Mode constants; empty means
+	// ClientConfig.ResponseMode, and if that is empty too the default of the
+	// response type, which is not sent. The default itself is sent where it is
+	// named: some OPs have another one.
 	ResponseMode string
 	// Post sends the request as a form (AuthRequest.Form) rather than as a URL.
 	// A request whose URL would exceed MaxAuthURL needs it.
@@ -182,8 +194,8 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) 
 	if pending.Nonce != "" {
 		v.Set("nonce", pending.Nonce)
 	}
-	if p.ResponseMode != "" {
-		v.Set("response_mode", mode)
+	if m := cmp.Or(p.ResponseMode, c.c.ResponseMode); m != "" {
+		v.Set("response_mode", m)
 	}
 	if rt.code {
 		// RFC 7636 section 4.2.
@@ -247,23 +259,38 @@ func (c *Client) chooseResponse(md *ProviderMetadata, p AuthParams) (rt response
 	if err := c.possible(md, rt); err != nil {
 		return rt, "", err
 	}
-	mode = p.ResponseMode
-	switch mode {
+	mode, err = c.chooseMode(md, rt, cmp.Or(p.ResponseMode, c.c.ResponseMode))
+	return rt, mode, err
+}
+
+// chooseMode returns the mode by which the response must come if asked is sent.
+func (c *Client) chooseMode(md *ProviderMetadata, rt responseType, asked string) (string, error) {
+	mode := asked
+	switch asked {
 	case "":
-		return rt, rt.defaultMode(), nil
+		return rt.defaultMode(), nil
 	case ModeQuery:
 		if rt.idToken || rt.token {
 			// Multiple Response Types section 5: tokens never travel in a query.
-			return rt, "", refuse("ResponseMode", "a response with a token must not come in a query")
+			return "", refuse("ResponseMode", "a response with a token must not come in a query")
 		}
-	case ModeFragment, ModeFormPost:
+	case ModeJWT:
+		mode = rt.defaultMode() + securedSuffix
+	case ModeQueryJWT:
+		if (rt.idToken || rt.token) && c.c.Metadata.AuthorizationEncryptedResponseAlg == "" {
+			return "", refuse("ResponseMode", "a response with a token must not come in a query, unless it is encrypted (JARM 2.3.1)")
+		}
+	case ModeFragment, ModeFormPost, ModeFragmentJWT, ModeFormPostJWT:
 	default:
-		return rt, "", &UnsupportedError{Feature: "response mode " + quote(mode), Detail: "expected query, fragment or form_post"}
+		return "", &UnsupportedError{Feature: "response mode " + quote(asked), Detail: "expected one of the Mode constants"}
 	}
-	if mode != rt.defaultMode() && !slices.Contains(md.ResponseModesSupported, mode) {
-		return rt, "", &UnsupportedError{Feature: "response mode " + mode, Detail: "the OP announces " + printable(strings.Join(md.ResponseModesSupported, ", "))}
+	if asked != rt.defaultMode() && !slices.Contains(md.ResponseModesSupported, asked) {
+		return "", &UnsupportedError{Feature: "response mode " + asked, Detail: "the OP announces " + printable(strings.Join(md.ResponseModesSupported, ", "))}
 	}
-	return rt, mode, nil
+	if isSecured(mode) && c.responseAlgsErr != nil {
+		return "", c.responseAlgsErr
+	}
+	return mode, nil
 }
 
 // registeredRedirect compares exactly (Core section 3.1.2.1). For a native

@@ -17,6 +17,7 @@ type AuthResponse struct {
 	mode   string
 	at     string // scheme, host and path it came to; "" where that is not known for sure
 	params url.Values
+	opened bool // params are what a JWT held that was verified
 }
 
 // responseParams are the parameters that an authentication response may have and
@@ -190,17 +191,36 @@ func newAuthResponse(mode string, v url.Values) (AuthResponse, error) {
 	if len(v) == 0 {
 		return AuthResponse{}, &ProtocolError{Reason: NotANavigation, Step: StepAuthorization, Spec: "Core 3.1.2.5", Detail: "there is no parameter of a response"}
 	}
+	if v.Has("response") {
+		// JARM section 2.1: all of it is in the JWT. What stands beside could
+		// contradict what is signed (hostile catalogue case 122).
+		if len(v) > 1 {
+			return AuthResponse{}, &ProtocolError{Reason: UnexpectedParameter, Step: StepAuthorization, Spec: "JARM 2.1", Detail: "there are plain parameters beside the signed response"}
+		}
+		mode += securedSuffix
+	}
 	return AuthResponse{mode: mode, params: v}, nil
 }
 
-// Mode is the way the response came: ModeQuery, ModeFragment or ModeFormPost.
+// Mode is the way the response came: one of the Mode constants but ModeJWT.
 func (a AuthResponse) Mode() string { return a.mode }
 
 // PendingKey returns the state that the response claims, by which to find the
 // Pending. It proves nothing: anybody can send any state, and Finish compares
 // it. A response without state is refused with BadState.
-func (a AuthResponse) PendingKey() (string, error) {
+//
+// Of a response that is a JWT (JARM) the state is read before the signature is
+// verified, since the Pending says with whose keys. keys open one that is
+// encrypted, which is refused with BadEncryption without them; Client.PendingKey
+// has the client's.
+func (a AuthResponse) PendingKey(keys ...Key) (string, error) {
 	s := a.params.Get("state")
+	if isSecured(a.mode) {
+		var err error
+		if s, err = claimedState(a.params.Get("response"), decryptionKeys(keys)); err != nil {
+			return "", err
+		}
+	}
 	if s == "" {
 		return "", &ProtocolError{Reason: BadState, Step: StepAuthorization, Spec: "Core 3.1.2.7", Detail: "the response has no state"}
 	}

@@ -53,6 +53,11 @@ type ClientConfig struct {
 	// no limit.
 	MaxIDTokenAge time.Duration
 
+	// ResponseMode is what AuthParams.ResponseMode means if it is empty: ModeJWT
+	// for a client whose responses are to be signed (JARM). Empty means the
+	// default of the response type.
+	ResponseMode string
+
 	// PAR says which authentication requests are pushed to the OP first (RFC
 	// 9126). Zero is PARAuto: those of which the OP or the client's registration
 	// demands it, and those that are too long for a URL.
@@ -129,11 +134,16 @@ type Client struct {
 
 	idTokenAlgs  []string      // pinned: what an ID Token may be signed with
 	userInfoAlgs []string      // pinned: empty means UserInfo is plain JSON
+	responseAlgs []string      // pinned: of authorization responses that are JWTs (JARM)
 	hmac         *jose.HMACKey // the client secret, where an algorithm is symmetric
 	decrypt      []jose.DecryptionKey
 
 	dpopAlg string // the name that the OP has for the algorithm of ClientConfig.DPoP
 	nonces  *nonces
+
+	// responseAlgsErr is why there are no responseAlgs: it matters to who asks
+	// for such a response.
+	responseAlgsErr error
 }
 
 // NewClient makes a client of p. What cannot work is refused here and not at the
@@ -184,15 +194,21 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if err := c.cibaPossible(md); err != nil {
 		return nil, err
 	}
+	if err := c.pinAlgorithms(md); err != nil {
+		return nil, err
+	}
 	if err := c.checkDPoP(md); err != nil {
 		return nil, err
+	}
+	if config.ResponseMode != "" && config.Metadata.usesRedirects() {
+		r, _ := parseResponseType(config.Metadata.responseTypes()[0])
+		if _, err := c.chooseMode(md, r, config.ResponseMode); err != nil {
+			return nil, err
+		}
 	}
 	if o := config.OAuthOnly; o != nil {
 		// There is no token whose signature is verified.
 		return c, o.check(p, &config.Metadata)
-	}
-	if err := c.pinAlgorithms(md); err != nil {
-		return nil, err
 	}
 	if err := c.keysAreKnown(md); err != nil {
 		return nil, err
@@ -321,6 +337,25 @@ func (c *Client) possible(md *ProviderMetadata, r responseType) error {
 // pinAlgorithms fixes, once, which algorithms are accepted. What the OP's
 // metadata says later changes nothing (hostile catalogue case 33).
 func (c *Client) pinAlgorithms(md *ProviderMetadata) error {
+	if c.OpenID() {
+		if err := c.pinTokenAlgorithms(md); err != nil {
+			return err
+		}
+	}
+	if err := c.pinResponseAlgorithm(md); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(slices.Concat(c.idTokenAlgs, c.userInfoAlgs, c.responseAlgs), jose.Symmetric) {
+		var err error
+		if c.hmac, err = jose.NewHMACKey([]byte(c.c.Secret)); err != nil {
+			return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: err.Error(), Err: err}
+		}
+	}
+	return c.pinEncryption()
+}
+
+// pinTokenAlgorithms is pinAlgorithms for what OpenID Connect signs.
+func (c *Client) pinTokenAlgorithms(md *ProviderMetadata) error {
 	bad := func(field, detail string) error {
 		return &InputError{Reason: BadConfig, Field: "ClientConfig." + field, Detail: detail}
 	}
@@ -364,13 +399,7 @@ func (c *Client) pinAlgorithms(md *ProviderMetadata) error {
 		}
 		c.userInfoAlgs = []string{alg}
 	}
-	if jose.Symmetric(c.idTokenAlgs[0]) || len(c.userInfoAlgs) > 0 && jose.Symmetric(c.userInfoAlgs[0]) {
-		var err error
-		if c.hmac, err = jose.NewHMACKey([]byte(c.c.Secret)); err != nil {
-			return bad("Secret", err.Error())
-		}
-	}
-	return c.pinEncryption()
+	return nil
 }
 
 // Provider returns the OP of the client.

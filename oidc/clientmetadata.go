@@ -49,9 +49,15 @@ type ClientMetadata struct {
 	UserInfoSignedResponseAlg    string `json:"userinfo_signed_response_alg,omitempty"`
 	UserInfoEncryptedResponseAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
 	UserInfoEncryptedResponseEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
-	RequestObjectSigningAlg      string `json:"request_object_signing_alg,omitempty"`
-	RequestObjectEncryptionAlg   string `json:"request_object_encryption_alg,omitempty"`
-	RequestObjectEncryptionEnc   string `json:"request_object_encryption_enc,omitempty"`
+	// AuthorizationSignedResponseAlg is the one algorithm of authorization
+	// responses that are JWTs (JARM section 3); empty means RS256.
+	AuthorizationSignedResponseAlg    string `json:"authorization_signed_response_alg,omitempty"`
+	AuthorizationEncryptedResponseAlg string `json:"authorization_encrypted_response_alg,omitempty"`
+	// AuthorizationEncryptedResponseEnc defaults to A128CBC-HS256.
+	AuthorizationEncryptedResponseEnc string `json:"authorization_encrypted_response_enc,omitempty"`
+	RequestObjectSigningAlg           string `json:"request_object_signing_alg,omitempty"`
+	RequestObjectEncryptionAlg        string `json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc        string `json:"request_object_encryption_enc,omitempty"`
 
 	// TokenEndpointAuthMethod empty means client_secret_basic.
 	TokenEndpointAuthMethod     string `json:"token_endpoint_auth_method,omitempty"`
@@ -153,6 +159,7 @@ var clientMetadataNames = func() map[string]bool {
 		logo_uri client_uri policy_uri tos_uri scope jwks_uri jwks sector_identifier_uri subject_type
 		id_token_signed_response_alg id_token_encrypted_response_alg id_token_encrypted_response_enc
 		userinfo_signed_response_alg userinfo_encrypted_response_alg userinfo_encrypted_response_enc
+		authorization_signed_response_alg authorization_encrypted_response_alg authorization_encrypted_response_enc
 		request_object_signing_alg request_object_encryption_alg request_object_encryption_enc
 		token_endpoint_auth_method token_endpoint_auth_signing_alg dpop_bound_access_tokens default_max_age require_auth_time
 		default_acr_values initiate_login_uri request_uris require_pushed_authorization_requests post_logout_redirect_uris
@@ -220,11 +227,15 @@ func (m *ClientMetadata) check() error {
 	for _, p := range []struct{ field, alg, enc string }{
 		{"IDTokenEncryptedResponseEnc", m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc},
 		{"UserInfoEncryptedResponseEnc", m.UserInfoEncryptedResponseAlg, m.UserInfoEncryptedResponseEnc},
+		{"AuthorizationEncryptedResponseEnc", m.AuthorizationEncryptedResponseAlg, m.AuthorizationEncryptedResponseEnc},
 		{"RequestObjectEncryptionEnc", m.RequestObjectEncryptionAlg, m.RequestObjectEncryptionEnc},
 	} {
 		if p.enc != "" && p.alg == "" {
 			return bad(p.field, "enc needs the alg beside it (Registration 2)")
 		}
+	}
+	if m.AuthorizationSignedResponseAlg == "none" {
+		return bad("AuthorizationSignedResponseAlg", "none is not allowed (JARM 3)")
 	}
 	if m.DefaultMaxAge != nil && *m.DefaultMaxAge < 0 {
 		return bad("DefaultMaxAge", "it is negative")

@@ -29,6 +29,7 @@ var faults = merged(
 	loginFaults,
 	parFaults,
 	dpopFaults,
+	jarmFaults,
 )
 
 var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney}
@@ -230,8 +231,11 @@ func (j *journey) run() error {
 		j.reason(err, oidc.ForeignRegistrationURI)
 	}
 	config := j.reg.ClientConfig()
-	if j.fault.Flow == "par" {
+	switch j.fault.Flow {
+	case "par":
 		config.PAR = oidc.PARAlways
+	case "jarm":
+		config.ResponseMode = oidc.ModeJWT
 	}
 	if j.config != nil {
 		j.config(&config)

@@ -25,7 +25,7 @@ func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (*Tokens
 	k := c.p.env.checker(ctx, StepAuthorization)
 	m := FrontMessage{Step: StepAuthorization, Response: true, Mode: a.mode, Endpoint: p.RedirectURI, Params: a.params}
 	c.p.env.trace.front(ctx, m)
-	rt, err := c.checkResponse(k, p, a)
+	rt, a, err := c.checkResponse(ctx, k, p, a)
 	if err != nil {
 		return nil, err
 	}
@@ -54,54 +54,76 @@ func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (*Tokens
 	return c.exchangeCode(ctx, p, a, front)
 }
 
-// checkResponse makes the checks that need nothing from the OP.
-func (c *Client) checkResponse(k *checker, p Pending, a AuthResponse) (responseType, error) {
-	var none responseType
-	md := c.p.md()
+// checkResponse makes the checks that need nothing from the OP but its keys, and
+// opens a response that is a JWT.
+func (c *Client) checkResponse(ctx context.Context, k *checker, p Pending, a AuthResponse) (responseType, AuthResponse, error) {
 	rt, err := parseResponseType(p.ResponseType)
 	if err != nil {
-		return none, err
+		return rt, a, err
 	}
+	if err := c.checkWhere(k, p, a); err != nil {
+		return rt, a, err
+	}
+	if isSecured(a.mode) {
+		if a, err = c.openResponse(ctx, k, p, a); err != nil {
+			return rt, a, err
+		}
+	}
+	return rt, a, c.checkParameters(k, p, rt, a)
+}
+
+// checkWhere checks that the response is for this login, by the way that was
+// asked for.
+func (c *Client) checkWhere(k *checker, p Pending, a AuthResponse) error {
+	md := c.p.md()
 	if err := k.that(p.Issuer == md.Issuer && p.ClientID == c.c.ID, WrongClient, "RFC 9700 4.4.2",
 		"the login was begun with this client", p.Issuer, md.Issuer); err != nil {
-		return none, err
+		return err
 	}
 	lifetime := c.c.LoginLifetime
 	if lifetime <= 0 {
 		lifetime = DefaultLoginLifetime
 	}
 	if age := c.p.env.now().Sub(p.Created); age > lifetime || age < -c.p.env.skew {
-		return none, k.tell(false, LoginExpired, "RFC 9700 4.7.1", "the login is not too old", "it was begun "+age.Round(time.Second).String()+" ago; at most "+lifetime.String())
+		return k.tell(false, LoginExpired, "RFC 9700 4.7.1", "the login is not too old", "it was begun "+age.Round(time.Second).String()+" ago; at most "+lifetime.String())
 	}
-	// Multiple Response Types section 2.1: the mode that was asked for.
-	if err := k.that(a.mode == p.ResponseMode || c.c.Quirks.AnyResponseMode, WrongResponseMode, "Multiple Response Types 2.1",
+	// Multiple Response Types section 2.1: the mode that was asked for. No quirk
+	// lets a response go unsigned that was to be signed (JARM section 5.2).
+	loose := c.c.Quirks.AnyResponseMode && isSecured(a.mode) == isSecured(p.ResponseMode)
+	if err := k.that(a.mode == p.ResponseMode || loose, WrongResponseMode, "Multiple Response Types 2.1",
 		"the response came by the mode asked for", p.ResponseMode, a.mode); err != nil {
-		return none, err
+		return err
 	}
-	if err := checkArrival(k, p, a); err != nil {
-		return none, err
-	}
+	return checkArrival(k, p, a)
+}
+
+// checkParameters checks what the response says, before any of it is used.
+func (c *Client) checkParameters(k *checker, p Pending, rt responseType, a AuthResponse) error {
 	// Core section 3.1.2.7, RFC 6749 section 10.12. The values are secrets, so
 	// none is told.
-	if err := k.that(p.State != "" && subtle.ConstantTimeCompare([]byte(a.params.Get("state")), []byte(p.State)) == 1,
+	if err := k.that(sameState(p, a.params.Get("state")),
 		BadState, "Core 3.1.2.7", "state is the one sent", "", ""); err != nil {
-		return none, err
+		return err
 	}
 	// RFC 9207 section 2.4: before anything else in the response is used, an
 	// error included.
-	if err := c.checkResponseIssuer(k, md, a); err != nil {
-		return none, err
+	if err := c.checkResponseIssuer(k, a); err != nil {
+		return err
 	}
 	if a.params.Has("error") {
 		code := a.params.Get("error")
 		if err := k.that(!a.params.Has("code") && !a.params.Has("id_token") && !a.params.Has("access_token"), UnexpectedParameter,
 			"RFC 6749 4.1.2.1", "an error comes alone", "", ""); err != nil {
-			return none, err
+			return err
 		}
-		return none, &OPError{Endpoint: StepAuthorization, Code: code, Description: a.params.Get("error_description"), URI: a.params.Get("error_uri"),
+		return &OPError{Endpoint: StepAuthorization, Code: code, Description: a.params.Get("error_description"), URI: a.params.Get("error_uri"),
 			Hint: authErrorHints[code]}
 	}
-	return rt, c.checkArtefacts(k, rt, a)
+	return c.checkArtefacts(k, rt, a)
+}
+
+func sameState(p Pending, state string) bool {
+	return p.State != "" && subtle.ConstantTimeCompare([]byte(state), []byte(p.State)) == 1
 }
 
 // checkArrival compares where the response came with where it was asked for,
@@ -120,7 +142,11 @@ func checkArrival(k *checker, p Pending, a AuthResponse) error {
 // absent, although announced, where an ID Token came beside the code: its iss
 // is checked before the code is used, which defends as well (RFC 9207 section
 // 4), and OPs are seen to leave the parameter out there.
-func (c *Client) checkResponseIssuer(k *checker, md *ProviderMetadata, a AuthResponse) error {
+func (c *Client) checkResponseIssuer(k *checker, a AuthResponse) error {
+	if a.opened {
+		return nil // the JWT's iss, checked already, is as good (RFC 9207 section 2.4)
+	}
+	md := c.p.md()
 	iss := a.params.Get("iss")
 	if !a.params.Has("iss") {
 		return k.that(!md.AuthorizationResponseIssParameterSupported || a.params.Has("id_token"), BadResponseIssuer, "RFC 9207 2.4",
@@ -153,10 +179,6 @@ func (c *Client) checkArtefacts(k *checker, rt responseType, a AuthResponse) err
 		there  string // titles of the checks, made here and not at every login
 		absent string
 	}{
-		// A JWT-secured response is another mode, which is not asked for here:
-		// what is signed and what stands beside it could contradict each other
-		// (hostile catalogue case 122).
-		{"response", false, 0, "", "response was not asked for, and is not there"},
 		{"code", rt.code, MaxCode, "code is there", "code was not asked for, and is not there"},
 		{"id_token", rt.idToken, MaxAuthResponse, "id_token is there", "id_token was not asked for, and is not there"},
 		{"access_token", rt.token, MaxAccessToken, "access_token is there", "access_token was not asked for, and is not there"},

@@ -352,7 +352,7 @@ func TestAuthParams(t *testing.T) {
 		"unknown":        {ResponseType: "code cookie"},
 		"twice":          {ResponseType: "code code"},
 		"mode":           {ResponseMode: "pigeon"},
-		"jwt mode":       {ResponseMode: "query.jwt"},
+		"jwt mode":       {ResponseMode: "web_message.jwt"},
 		"web message":    {ResponseMode: "web_message"},
 		"empty by space": {ResponseType: " "},
 	} {

@@ -50,6 +50,14 @@ type ProviderMetadata struct {
 	RequestObjectEncryptionAlgValuesSupported []string `json:"request_object_encryption_alg_values_supported,omitempty"`
 	RequestObjectEncryptionEncValuesSupported []string `json:"request_object_encryption_enc_values_supported,omitempty"`
 
+	// JARM section 4.
+	AuthorizationSigningAlgValuesSupported    []string `json:"authorization_signing_alg_values_supported,omitempty"`
+	AuthorizationEncryptionAlgValuesSupported []string `json:"authorization_encryption_alg_values_supported,omitempty"`
+	AuthorizationEncryptionEncValuesSupported []string `json:"authorization_encryption_enc_values_supported,omitempty"`
+
+	// AuthorizationDetailsTypesSupported are the types of RFC 9396 section 10.
+	AuthorizationDetailsTypesSupported []string `json:"authorization_details_types_supported,omitempty"`
+
 	// TokenEndpointAuthMethodsSupported defaults to client_secret_basic.
 	TokenEndpointAuthMethodsSupported          []string `json:"token_endpoint_auth_methods_supported,omitempty"`
 	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
@@ -209,6 +217,8 @@ func (md ProviderMetadata) clone() ProviderMetadata {
 		&md.IntrospectionEndpointAuthSigningAlgValuesSupported, &md.CodeChallengeMethodsSupported,
 		&md.DPoPSigningAlgValuesSupported, &md.BackchannelTokenDeliveryModesSupported,
 		&md.BackchannelAuthenticationRequestSigningAlgValuesSupported, &md.ProtectedResources,
+		&md.AuthorizationSigningAlgValuesSupported, &md.AuthorizationEncryptionAlgValuesSupported,
+		&md.AuthorizationEncryptionEncValuesSupported, &md.AuthorizationDetailsTypesSupported,
 	} {
 		*l = slices.Clone(*l)
 	}

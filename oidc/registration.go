@@ -281,6 +281,9 @@ func agreed(c *checker, asked, got ClientMetadata) (ClientMetadata, error) {
 		{"id_token_encrypted_response_enc", asked.IDTokenEncryptedResponseEnc, got.IDTokenEncryptedResponseEnc},
 		{"userinfo_encrypted_response_alg", asked.UserInfoEncryptedResponseAlg, got.UserInfoEncryptedResponseAlg},
 		{"userinfo_encrypted_response_enc", asked.UserInfoEncryptedResponseEnc, got.UserInfoEncryptedResponseEnc},
+		{"authorization_signed_response_alg", asked.AuthorizationSignedResponseAlg, got.AuthorizationSignedResponseAlg},
+		{"authorization_encrypted_response_alg", asked.AuthorizationEncryptedResponseAlg, got.AuthorizationEncryptedResponseAlg},
+		{"authorization_encrypted_response_enc", asked.AuthorizationEncryptedResponseEnc, got.AuthorizationEncryptedResponseEnc},
 		{"request_object_signing_alg", asked.RequestObjectSigningAlg, got.RequestObjectSigningAlg},
 		{"token_endpoint_auth_signing_alg", asked.TokenEndpointAuthSigningAlg, got.TokenEndpointAuthSigningAlg},
 		{"subject_type", asked.SubjectType, got.SubjectType},
@@ -288,7 +291,7 @@ func agreed(c *checker, asked, got ClientMetadata) (ClientMetadata, error) {
 		if a.got == "" {
 			continue
 		}
-		ok := a.got == a.asked || a.asked == "" && (a.got != "none" || !strings.HasPrefix(a.name, "id_token"))
+		ok := a.got == a.asked || a.asked == "" && (a.got != "none" || !strings.HasPrefix(a.name, "id_token") && !strings.HasPrefix(a.name, "authorization"))
 		check(ok, a.name+" is the one asked for", a.asked, a.got)
 	}
 	if got.ResponseTypes != nil && asked.ResponseTypes != nil {

@@ -12,7 +12,7 @@ import (
 // A request that is pushed: the browser carries a reference to it and nothing else.
 func ExampleClient_Begin_pushed() {
 	ctx := context.Background()
-	provider, registration, stop := exampleOP(oidctest.Config{})
+	_, provider, registration, stop := exampleOP(oidctest.Config{})
 	defer stop()
 
 	// region: par
@@ -36,7 +36,7 @@ func ExampleClient_Begin_pushed() {
 }
 
 // exampleOP is an OP of the examples, and a client that is registered there.
-func exampleOP(c oidctest.Config, edit ...func(*oidc.ClientMetadata)) (*oidc.Provider, *oidc.Registration, func()) {
+func exampleOP(c oidctest.Config, edit ...func(*oidc.ClientMetadata)) (*oidctest.OP, *oidc.Provider, *oidc.Registration, func()) {
 	op, err := oidctest.Start(c)
 	if err != nil {
 		panic(err)
@@ -53,7 +53,7 @@ func exampleOP(c oidctest.Config, edit ...func(*oidc.ClientMetadata)) (*oidc.Pro
 	if err != nil {
 		panic(err)
 	}
-	return p, r, func() {
+	return op, p, r, func() {
 		p.Close()
 		op.Close()
 	}

@@ -189,7 +189,7 @@ func (r *rig) finish(pending oidc.Pending, cb *oidctest.Callback) (*oidc.Tokens,
 	if err != nil {
 		return nil, err
 	}
-	key, err := res.PendingKey()
+	key, err := r.c.PendingKey(res)
 	if err != nil {
 		return nil, err
 	}

@@ -287,6 +287,12 @@ func (x *exchange) answer(a *authAnswer) *reply {
 	if a.body != nil {
 		return formPost(withQuery(a.redirectURI, a.params), a.body)
 	}
+	if mode, secured := strings.CutSuffix(a.mode, ".jwt"); secured {
+		a.mode = mode
+		if err := x.secure(a); err != nil {
+			return page(http.StatusInternalServerError, "Server error", err.Error())
+		}
+	}
 	switch a.mode {
 	case "form_post":
 		return formPost(a.redirectURI, a.params)

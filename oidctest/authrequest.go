@@ -73,8 +73,12 @@ func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 		switch {
 		case mode == "query" && front:
 			return fail("invalid_request", "response_mode query must not carry tokens (Multiple Response Types 3)")
-		case mode != "query" && mode != "fragment" && mode != "form_post":
-			return fail("invalid_request", "response_mode must be query, fragment or form_post")
+		case mode == "query.jwt" && front && c.AuthorizationEncryptedResponseAlg == "":
+			return fail("invalid_request", "response_mode query.jwt must not carry tokens unless it is encrypted (JARM 2.3.1)")
+		case !slices.Contains(responseModes(), mode):
+			return fail("invalid_request", "response_mode must be one of "+strings.Join(responseModes(), ", "))
+		case mode == "jwt":
+			mode = r.mode + ".jwt" // JARM 2.3.4
 		}
 		r.mode = mode
 	}

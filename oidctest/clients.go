@@ -80,6 +80,15 @@ type Client struct {
 	// request without a DPoP proof is refused (RFC 9449, section 5.2).
 	DPoPBound bool `json:"dpop_bound_access_tokens,omitempty"`
 
+	// AuthorizationSignedResponseAlg is the algorithm of authorization responses
+	// that are JWTs (JARM 3). Empty means RS256.
+	AuthorizationSignedResponseAlg string `json:"authorization_signed_response_alg,omitempty"`
+
+	// AuthorizationEncryptedResponseAlg has those encrypted after they were
+	// signed; empty means not. The enc defaults to A128CBC-HS256.
+	AuthorizationEncryptedResponseAlg string `json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptedResponseEnc string `json:"authorization_encrypted_response_enc,omitempty"`
+
 	// SubjectType is public or pairwise; empty means public.
 	SubjectType         string `json:"subject_type,omitempty"`
 	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
@@ -179,12 +188,13 @@ func (c *registered) displayName() string {
 func (c Client) needsSecret() bool {
 	symmetric := func(alg string) bool { return len(alg) > 2 && alg[:2] == "HS" }
 	shared := func(alg string) bool { return alg != "" && secretKeySize(alg, defaultEnc) > 0 }
-	if shared(c.IDTokenEncryptedResponseAlg) || shared(c.UserInfoEncryptedResponseAlg) {
+	if shared(c.IDTokenEncryptedResponseAlg) || shared(c.UserInfoEncryptedResponseAlg) || shared(c.AuthorizationEncryptedResponseAlg) {
 		return true // Core 10.2
 	}
 	switch c.TokenEndpointAuthMethod {
 	case "none", "private_key_jwt":
-		return symmetric(c.IDTokenSignedResponseAlg) || symmetric(c.UserInfoSignedResponseAlg)
+		return symmetric(c.IDTokenSignedResponseAlg) || symmetric(c.UserInfoSignedResponseAlg) ||
+			symmetric(c.AuthorizationSignedResponseAlg)
 	}
 	return true
 }

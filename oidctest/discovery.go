@@ -38,7 +38,7 @@ func (op *OP) metadata() map[string]any {
 		"pushed_authorization_request_endpoint": op.URL(EndpointPAR),
 		"scopes_supported":                      list("openid", "profile", "email", "address", "phone", "offline_access"),
 		"response_types_supported":              list(op.responseTypes()...),
-		"response_modes_supported":              list("query", "fragment", "form_post"),
+		"response_modes_supported":              list(responseModes()...),
 		"grant_types_supported":                 list(op.grantTypes()...),
 		"acr_values_supported":                  list(ACRValues()...),
 		"subject_types_supported":               list("public", "pairwise"),
@@ -50,6 +50,10 @@ func (op *OP) metadata() map[string]any {
 		"id_token_encryption_enc_values_supported": list(EncryptionEncs()...),
 		"userinfo_encryption_alg_values_supported": list(EncryptionAlgs()...),
 		"userinfo_encryption_enc_values_supported": list(EncryptionEncs()...),
+
+		"authorization_signing_alg_values_supported":    list(SigningAlgs()...),
+		"authorization_encryption_alg_values_supported": list(EncryptionAlgs()...),
+		"authorization_encryption_enc_values_supported": list(EncryptionEncs()...),
 
 		"token_endpoint_auth_methods_supported":                 list(authMethods()...),
 		"token_endpoint_auth_signing_alg_values_supported":      list(assertionAlgs()...),
@@ -88,6 +92,12 @@ func (op *OP) metadata() map[string]any {
 		m["authorization_response_iss_parameter_supported"] = true // RFC 9207, section 3
 	}
 	return m
+}
+
+// responseModes are those of Multiple Response Types 2.1, Form Post Response Mode
+// and JARM 2.3.
+func responseModes() []string {
+	return []string{"query", "fragment", "form_post", "query.jwt", "fragment.jwt", "form_post.jwt", "jwt"}
 }
 
 func (op *OP) responseTypes() []string {

@@ -2,6 +2,7 @@ package oidctest
 
 import (
 	"crypto/tls"
+	"net/url"
 	"slices"
 )
 
@@ -56,6 +57,12 @@ type behaviour struct {
 	token  func(*exchange, *draft)
 	sealed func(*exchange, *draft, string) string
 
+	// response edits a JWT secured authorization response before it is signed,
+	// responseSealed its compact form, beside the parameters that carry it.
+	response       func(*exchange, *draft)
+	responseSealed func(*exchange, *draft, string) string
+	beside         func(*exchange, url.Values)
+
 	// reply edits the response of At as it goes out.
 	reply func(*exchange, *reply)
 }
@@ -70,6 +77,7 @@ func behaviours() []behaviour {
 		userInfoFaults(), refreshFaults(),
 		dpopFaults(),
 		deviceFaults(), cibaFaults(), exchangeFaults(),
+		jarmFaults(),
 	)
 }
 

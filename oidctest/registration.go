@@ -234,7 +234,8 @@ func (x *exchange) checkClient(c Client, m map[string]any) *registrationError {
 	}
 	for name, allowed := range map[string][]string{
 		"application_type": {"web", "native"}, "subject_type": {"public", "pairwise"}, "token_endpoint_auth_method": authMethods(),
-		"id_token_signed_response_alg": x.op.idTokenAlgs(), "userinfo_signed_response_alg": SigningAlgs(), "token_endpoint_auth_signing_alg": assertionAlgs(),
+		"id_token_signed_response_alg": x.op.idTokenAlgs(), "userinfo_signed_response_alg": SigningAlgs(), "authorization_signed_response_alg": SigningAlgs(),
+		"token_endpoint_auth_signing_alg": assertionAlgs(),
 	} {
 		if v, ok := m[name].(string); ok && !slices.Contains(allowed, v) {
 			return badMetadata("%s is %q; it must be one of %s", name, v, strings.Join(allowed, ", "))
@@ -387,6 +388,7 @@ func metadataKinds() map[string]metadataKind {
 		"jwks_uri": kindURI, "jwks": kindObject, "sector_identifier_uri": kindHTTPS, "subject_type": kindString,
 		"id_token_signed_response_alg": kindString, "userinfo_signed_response_alg": kindString,
 		"id_token_encrypted_response_alg": kindString, "id_token_encrypted_response_enc": kindString,
+		"authorization_signed_response_alg": kindString, "authorization_encrypted_response_alg": kindString, "authorization_encrypted_response_enc": kindString,
 		"userinfo_encrypted_response_alg": kindString, "userinfo_encrypted_response_enc": kindString,
 		"token_endpoint_auth_method": kindString, "token_endpoint_auth_signing_alg": kindString,
 		"default_max_age": kindNumber, "require_auth_time": kindBool, "default_acr_values": kindStrings,

@@ -10,6 +10,7 @@ type tampering struct {
 	metadata, jrd, jwks, registration, tokenResponse, userInfo func(map[string]any)
 
 	idToken      func(header, claims map[string]any)
+	response     func(header, claims map[string]any)
 	authResponse func(url.Values)
 	logoutReturn func(url.Values)
 	encryption   func(*Encryption)
@@ -94,6 +95,14 @@ func (op *OP) TamperLogoutReturn(edit func(url.Values)) {
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	op.tamper.logoutReturn = edit
+}
+
+// TamperResponseJWT edits the header and the claims of each JWT secured
+// authorization response (JARM) before it is signed, as TamperIDToken does.
+func (op *OP) TamperResponseJWT(edit func(header, claims map[string]any)) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	op.tamper.response = edit
 }
 
 // Intercept replaces an endpoint wholly; nil restores it. The request is

@@ -324,7 +324,7 @@ func (r *RP) Peek(ctx context.Context, a oidc.AuthResponse, at Arrival) (Login, 
 
 // find reads the pending login of a response, and checks who brings it and where.
 func (r *RP) find(ctx context.Context, a oidc.AuthResponse, at Arrival) (place string, rec store.Record, p *pendingRecord, err error) {
-	state, err := a.PendingKey()
+	state, err := r.PendingKey(ctx, a, at.RedirectURI)
 	if err != nil {
 		return "", rec, nil, err
 	}
