@@ -88,7 +88,9 @@ type ClaimsRequest struct {
 	IDToken  map[string]*ClaimRequest `json:"id_token,omitempty"`
 }
 
-// ClaimRequest qualifies one claim (Core section 5.5.1).
+// ClaimRequest qualifies one claim (Core section 5.5.1). An ID Token whose claim
+// is not the Value, nor one of the Values, of an Essential one is refused with
+// BadClaim.
 type ClaimRequest struct {
 	Essential bool  `json:"essential,omitempty"`
 	Value     any   `json:"value,omitempty"`
@@ -187,6 +189,9 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) 
 		pending.MaxAge = &age
 	}
 	pending.ACR = p.Claims.demandedACR()
+	if pending.Claims, err = p.Claims.demandedClaims(); err != nil {
+		return nil, err
+	}
 	v.Set("client_id", c.c.ID)
 	v.Set("response_type", rt.String())
 	v.Set("redirect_uri", p.RedirectURI)

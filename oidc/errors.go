@@ -162,7 +162,8 @@ const (
 	BadSignature Reason = "signature invalid"
 	// BadEncryption: not decryptable, or not encrypted as agreed.
 	BadEncryption Reason = "decryption refused"
-	// BadClaim: a claim of the wrong JSON type, or out of its range.
+	// BadClaim: a claim of the wrong JSON type, out of its range, or not of the value
+	// that was demanded.
 	BadClaim Reason = "claim refused"
 	// MissingClaim: a required claim is absent.
 	MissingClaim Reason = "missing claim"

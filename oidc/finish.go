@@ -33,7 +33,7 @@ func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (*Tokens
 	var front *IDToken
 	if rt.idToken {
 		x := c.expectation(p)
-		x.state = p.State
+		x.state, x.moreToCome = p.State, rt.code
 		x.code, x.needCodeHash = a.params.Get("code"), rt.code
 		x.accessToken, x.needTokenHash = a.params.Get("access_token"), rt.token
 		if front, err = c.verifyIDToken(ctx, a.params.Get("id_token"), x); err != nil {

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -199,6 +200,9 @@ type expectation struct {
 	anyNonce bool // of a refresh: the caller compares
 	maxAge   *time.Duration
 	acr      []string
+	demanded map[string][]json.RawMessage
+	// moreToCome: a second ID Token follows, which may have more claims.
+	moreToCome bool
 	// state, code and accessToken are what came beside the token; "" if nothing.
 	state, code, accessToken string
 	// needCodeHash and needTokenHash: the hash is REQUIRED, not just checked.
@@ -208,7 +212,7 @@ type expectation struct {
 }
 
 func (c *Client) expectation(p Pending) expectation {
-	return expectation{nonce: p.Nonce, maxAge: p.MaxAge, acr: p.ACR}
+	return expectation{nonce: p.Nonce, maxAge: p.MaxAge, acr: p.ACR, demanded: p.Claims}
 }
 
 // verifyIDToken makes every check of Core section 3.1.3.7, with 3.2.2.11 or
@@ -230,6 +234,9 @@ func (c *Client) checkIDToken(ctx context.Context, k *checker, raw string, x exp
 		return nil, k.failed(badPayload(err), "the claims are JSON of the right types")
 	}
 	if err := c.checkClaims(k, &w, v.Header.Alg, x); err != nil {
+		return nil, err
+	}
+	if err := checkDemanded(k, v.Payload, x); err != nil {
 		return nil, err
 	}
 	t := w.token(raw, v.Header.Alg, v.Payload)

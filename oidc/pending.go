@@ -24,7 +24,10 @@ type Pending struct {
 	// MaxAge is what AuthParams.MaxAge was.
 	MaxAge *time.Duration
 	// ACR are the values of which the ID Token's acr must be one; empty: any.
-	ACR     []string
+	ACR []string
+	// Claims are the values of which the named claims of the ID Token must be one,
+	// as JSON: those that AuthParams.Claims asked for as essential with a value.
+	Claims  map[string][]json.RawMessage
 	Created time.Time
 	// DPoP is the key that the tokens of this login will be bound to; nil without
 	// DPoP.
@@ -34,19 +37,20 @@ type Pending struct {
 // pendingExport is the form in which a Pending is kept. Its names are short,
 // since it may travel in a cookie.
 type pendingExport struct {
-	Issuer       string    `json:"iss"`
-	ClientID     string    `json:"cid"`
-	RedirectURI  string    `json:"uri"`
-	State        string    `json:"st"`
-	Nonce        string    `json:"n"`
-	Verifier     string    `json:"v,omitempty"`
-	ResponseType string    `json:"rt"`
-	ResponseMode string    `json:"rm"`
-	Scopes       []string  `json:"sc,omitempty"`
-	MaxAge       *int64    `json:"ma,omitempty"` // in nanoseconds
-	ACR          []string  `json:"acr,omitempty"`
-	Created      time.Time `json:"t"`
-	DPoP         string    `json:"dk,omitempty"`
+	Issuer       string                       `json:"iss"`
+	ClientID     string                       `json:"cid"`
+	RedirectURI  string                       `json:"uri"`
+	State        string                       `json:"st"`
+	Nonce        string                       `json:"n"`
+	Verifier     string                       `json:"v,omitempty"`
+	ResponseType string                       `json:"rt"`
+	ResponseMode string                       `json:"rm"`
+	Scopes       []string                     `json:"sc,omitempty"`
+	MaxAge       *int64                       `json:"ma,omitempty"` // in nanoseconds
+	ACR          []string                     `json:"acr,omitempty"`
+	Claims       map[string][]json.RawMessage `json:"cl,omitempty"`
+	Created      time.Time                    `json:"t"`
+	DPoP         string                       `json:"dk,omitempty"`
 }
 
 // Export returns the Pending with its secrets, for a store that keeps them from
@@ -60,7 +64,7 @@ func (p Pending) Export() ([]byte, error) {
 		Issuer: p.Issuer, ClientID: p.ClientID, RedirectURI: p.RedirectURI,
 		State: p.State, Nonce: p.Nonce, Verifier: p.Verifier,
 		ResponseType: p.ResponseType, ResponseMode: p.ResponseMode, Scopes: p.Scopes,
-		MaxAge: (*int64)(p.MaxAge), ACR: p.ACR, Created: p.Created, DPoP: key,
+		MaxAge: (*int64)(p.MaxAge), ACR: p.ACR, Claims: p.Claims, Created: p.Created, DPoP: key,
 	})
 }
 
@@ -78,7 +82,7 @@ func ImportPending(data []byte) (Pending, error) {
 		Issuer: x.Issuer, ClientID: x.ClientID, RedirectURI: x.RedirectURI,
 		State: x.State, Nonce: x.Nonce, Verifier: x.Verifier,
 		ResponseType: x.ResponseType, ResponseMode: x.ResponseMode, Scopes: x.Scopes,
-		MaxAge: (*time.Duration)(x.MaxAge), ACR: x.ACR, Created: x.Created, DPoP: key,
+		MaxAge: (*time.Duration)(x.MaxAge), ACR: x.ACR, Claims: x.Claims, Created: x.Created, DPoP: key,
 	}, nil
 }
 
