@@ -1,16 +1,11 @@
 package conformance_test
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"rely.example/oidc"
 	"rely.example/oidctest"
@@ -19,8 +14,7 @@ import (
 // fapi2 is a run of a FAPI 2.0 module.
 type fapi2 struct {
 	*run
-	noNonce bool              // the OP asks for no nonce in DPoP proofs
-	edit    func(http.Header) // edits the header of what the resource answers
+	noNonce bool // the OP asks for no nonce in DPoP proofs
 }
 
 // fapi2Tests are the tests of the FAPI 2.0 modules by name.
@@ -79,32 +73,6 @@ func (r *fapi2) start(edit ...func(*oidctest.Config)) {
 	})
 }
 
-// accounts asks the resource as a bank's client does, and returns the status.
-func (r *fapi2) accounts() int {
-	r.Helper()
-	const interaction = "c770aef3-6784-41f7-8e0e-ff5f97bddb3a"
-	client := &http.Client{Transport: r.c.Transport(r.tokens, edited{r.op.HTTPClient().Transport, r.edit}, "https://op.test")}
-	q, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.op.URL(oidctest.EndpointAccounts), nil)
-	if err != nil {
-		r.Fatal(err)
-	}
-	q.Header.Set("X-Fapi-Interaction-Id", interaction)
-	q.Header.Set("X-Fapi-Auth-Date", r.op.Now().UTC().Format(http.TimeFormat))
-	q.Header.Set("X-Fapi-Customer-Ip-Address", "192.0.2.7")
-	res, err := client.Do(q)
-	if err != nil {
-		r.Fatalf("accounts: %v", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		r.Fatal(err)
-	}
-	if got := res.Header.Get("X-Fapi-Interaction-Id"); got != interaction {
-		r.Errorf("x-fapi-interaction-id came back as %q", got)
-	}
-	return res.StatusCode
-}
-
 // login is the whole way to the tokens. The nonce that the OP gave for the pushed
 // request is over when the browser comes back.
 func (r *fapi2) login() error {
@@ -128,20 +96,6 @@ func (r *fapi2) rotateNonce() {
 	if r.v["sender_constrain"] == "dpop" && !r.noNonce {
 		r.op.RotateDPoPNonce()
 	}
-}
-
-// edited is a way to the resource on which the header of an answer changes.
-type edited struct {
-	http.RoundTripper
-	edit func(http.Header)
-}
-
-func (e edited) RoundTrip(q *http.Request) (*http.Response, error) {
-	res, err := e.RoundTripper.RoundTrip(q)
-	if err == nil && e.edit != nil {
-		e.edit(res.Header)
-	}
-	return res, err
 }
 
 // complete logs in and asks the resource, which has a nonce of its own.
@@ -222,25 +176,6 @@ func (r *fapi2) checkRequests() {
 	}
 }
 
-// decoded is a JWT that nobody verifies here.
-func decoded(t testing.TB, token string) (header, claims map[string]any) {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	for i, into := range []*map[string]any{&header, &claims} {
-		if i >= len(parts) {
-			t.Fatal("not a JWT")
-		}
-		b, err := base64.RawURLEncoding.DecodeString(parts[i])
-		if err == nil {
-			err = json.Unmarshal(b, into)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return header, claims
-}
-
 // fapi2Rejected is a module whose ID Token must be refused, with no call to a
 // resource.
 func fapi2Rejected(reason oidc.Reason, spoil func(r *run)) func(*fapi2) {
@@ -263,45 +198,14 @@ func responseRejected(reason oidc.Reason, spoil func(r *run)) func(*fapi2) {
 	}
 }
 
-// oldExp is an ID Token that died six minutes ago, as the suite's does.
-func oldExp(r *run) {
-	r.claims(func(c map[string]any) {
-		c["exp"] = r.op.Now().Add(-6 * time.Minute).Unix()
-		c["iat"] = r.op.Now().Add(-11 * time.Minute).Unix()
-	})
-}
-
-// alternateAlg signs every ID Token with RS256, by a key that is in the key set
-// and fits, in place of the PS256 that was agreed.
-func alternateAlg(r *run) {
-	again := func(token string) string {
-		_, claims := decoded(r, token)
-		signed, err := r.op.Sign("RS256", nil, claims)
-		if err != nil {
-			r.Errorf("Sign: %v", err)
-		}
-		return signed
-	}
-	r.op.TamperTokenResponse(func(m map[string]any) {
-		if token, ok := m["id_token"].(string); ok {
-			m["id_token"] = again(token)
-		}
-	})
-	r.op.TamperAuthResponse(func(v url.Values) {
-		if token := v.Get("id_token"); token != "" {
-			v.Set("id_token", again(token))
-		}
-	})
-}
-
-// secondAudience is aud with a stranger beside the client, and no azp.
-func secondAudience(r *run) {
-	r.claims(func(c map[string]any) { c["aud"] = []any{c["aud"], "https://other1.example.com"} })
-}
-
 func fapi2Scripts() map[string]func(*fapi2) {
 	return map[string]func(*fapi2){
 		"test-happy-path": func(r *fapi2) {
+			r.start()
+			if p := r.v["fapi_profile"]; !r.plainOAuth() && (p == "openbanking_uk" || p == "consumerdataright_au") {
+				r.askForIntent()
+				answerIntent(intent)(r.run)
+			}
 			r.complete()
 			r.wantComplete()
 			// Who the user is, where there is no ID Token, the resource says.
@@ -384,37 +288,17 @@ func fapi2Scripts() map[string]func(*fapi2) {
 			r.wantComplete()
 		},
 
+		"test-invalid-openbanking-intent-id": func(r *fapi2) {
+			r.askForIntent()
+			fapi2Rejected(oidc.BadClaim, answerIntent(intent+"0"))(r)
+		},
+
 		"refresh-token-test": func(r *fapi2) {
 			r.start()
 			r.metadata.GrantTypes = []string{"authorization_code", "refresh_token"}
 			r.mustLogin()
 			want := r.calls(loggedIn)
-			// The resource refuses every access token until the second refresh.
-			r.op.Intercept(oidctest.EndpointAccounts, func(w http.ResponseWriter, q *http.Request) {
-				w.Header().Set("X-Fapi-Interaction-Id", q.Header.Get("X-Fapi-Interaction-Id"))
-				w.Header().Set("WWW-Authenticate", `Bearer realm="conformancesuite", error="invalid_token"`)
-				w.WriteHeader(http.StatusUnauthorized)
-			})
-			for range 2 {
-				if status := r.accounts(); status != http.StatusUnauthorized {
-					r.Errorf("accounts answers %d", status)
-				}
-				old := r.tokens.RefreshToken
-				fresh, err := r.c.Refresh(r.Context(), r.tokens)
-				if err != nil {
-					r.Fatalf("Refresh: %v", err)
-				}
-				if fresh.RefreshToken == old {
-					r.Error("the refresh token was not rotated")
-				}
-				r.tokens = fresh
-				want = append(want, oidctest.EndpointAccounts, oidctest.EndpointToken)
-			}
-			r.op.Intercept(oidctest.EndpointAccounts, nil)
-			if status := r.accounts(); status != http.StatusOK {
-				r.Errorf("accounts answers %d after the second refresh", status)
-			}
-			r.wantExactly(append(want, oidctest.EndpointAccounts)...)
+			r.wantExactly(append(want, r.refreshTwice()...)...)
 		},
 	}
 }

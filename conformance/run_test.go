@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -61,6 +62,7 @@ type run struct {
 	params   oidc.AuthParams
 	plainID  bool // the client_id of a static client has no odd character
 	keys     []oidc.Key
+	edit     func(http.Header) // of what the resource answers
 
 	p      *oidc.Provider
 	c      *oidc.Client

@@ -214,7 +214,7 @@ func (x *exchange) grantTo(r *authRequest, u User, authTime time.Time) *reply {
 		}
 	}
 	params := url.Values{}
-	parts := tokenParts{front: true}
+	parts := tokenParts{front: true, state: r.state}
 	if r.has("code") {
 		parts.code = "code-" + op.random(24)
 		op.codes.put(parts.code, &code{grant: g}, x.now.Add(op.c.CodeLifetime))

@@ -141,6 +141,10 @@ type Config struct {
 	// session_state (Session Management 1.0). Zero means neither.
 	SessionManagement bool
 
+	// StateHash puts s_hash, which ties the state to an ID Token, into those of the
+	// authorization endpoint (FAPI 1.0 Part 2, section 5.1).
+	StateHash bool
+
 	// NoIssParameter leaves the iss parameter (RFC 9207) out of authorization
 	// responses and out of the metadata.
 	NoIssParameter bool

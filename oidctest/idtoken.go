@@ -120,6 +120,7 @@ func (d *draft) sign() (string, error) {
 // tokenParts are the artefacts beside which an ID Token is issued.
 type tokenParts struct {
 	code, access   string
+	state          string // of the request, in the front channel
 	front, refresh bool
 	more           map[string]any // further claims
 }
@@ -153,6 +154,9 @@ func (x *exchange) idToken(g *grant, p tokenParts) (string, error) {
 		claims["c_hash"] = leftHash(alg, p.code)
 	}
 	maps.Copy(claims, p.more)
+	if p.state != "" && x.op.c.StateHash {
+		claims["s_hash"] = leftHash(alg, p.state)
+	}
 	x.op.mu.Lock()
 	u, ok := x.op.user(g.username)
 	x.op.mu.Unlock()
