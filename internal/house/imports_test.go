@@ -45,6 +45,7 @@ var floors = []floor{
 	{path: "resource", imports: []string{"oidc", "store", "store/memstore", "internal/jose", "internal/seal", "internal/strictjson"}, tests: []string{"resource", "oidctest"}},
 	{path: "otel", imports: []string{"oidc"}, tests: []string{"otel", "oidctest"}, others: true},
 	{path: "cmd/rely", imports: []string{"cmd/rely", "login", "rp", "resource", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
+	{path: "examples", imports: []string{"examples", "login", "rp", "oidc", "oidctest", "store", "resource"}},
 	{path: "peers", imports: []string{"peers", "login", "rp", "resource", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
 }
 
@@ -99,7 +100,7 @@ func mayImport(f *floor, s source, imported string) bool {
 	if ours == "internal/servers" {
 		return s.test && f.others || f.path == "peers" // servers of tests
 	}
-	if strings.HasPrefix(ours, "internal/") && f.path == "cmd/rely" || strings.HasPrefix(ours, "internal/") && f.path == "peers" {
+	if strings.HasPrefix(ours, "internal/") && f.path == "cmd/rely" || strings.HasPrefix(ours, "internal/") && (f.path == "peers" || f.path == "examples") {
 		return false // what an application does, a stranger's can do
 	}
 	fits := func(allowed string) bool { return within(ours, allowed) }
