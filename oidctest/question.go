@@ -105,6 +105,30 @@ func (op *OP) Approve(name, username string) error { return op.settle(name, user
 // Deny is Approve for no.
 func (op *OP) Deny(name string) error { return op.settle(name, "", denied) }
 
+// Undecided returns what nobody has decided about yet, for [OP.Approve] and
+// [OP.Deny]: user codes of device authorizations, and the auth_req_id of
+// backchannel authentications, in the order in which they began.
+func (op *OP) Undecided() []string {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	now := op.now()
+	var names []string
+	for _, id := range op.questions.order {
+		q, ok := op.questions.get(id, now)
+		if !ok || q.answerAt(now) != undecided || !now.Before(q.expires) {
+			continue
+		}
+		name := q.id
+		if q.userCode != "" {
+			name = q.userCode
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (op *OP) settle(name, username string, a verdict) error {
 	op.mu.Lock()
 	defer op.mu.Unlock()

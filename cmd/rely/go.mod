@@ -11,6 +11,9 @@ require (
 	// How many cells a text takes in a terminal, for columns of names in any script.
 	github.com/mattn/go-runewidth v0.0.31
 
+	// QR codes, for a login that goes on at a telephone.
+	github.com/piglig/go-qr v1.1.0
+
 	// Commands, flags, help, completion for four shells and manual pages.
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.1.0

@@ -56,6 +56,8 @@ func TestScripts(t *testing.T) {
 			"oneline": oneLine,
 			"secrets": noSecrets,
 
+			"decides": decides,
+
 			"forget":    forget,
 			"arrives":   arrives,
 			"lifetime":  lifetime,
@@ -74,6 +76,40 @@ func TestScripts(t *testing.T) {
 			e.Values[opKey{}] = new(*oidctest.OP)
 			return nil
 		},
+	})
+}
+
+// decides is the command decides yes|no: until the script ends, somebody answers
+// every device that asks.
+func decides(ts *testscript.TestScript, _ bool, args []string) {
+	op := theOP(ts)
+	if len(args) != 1 || args[0] != "yes" && args[0] != "no" {
+		ts.Fatalf("usage: decides yes|no")
+	}
+	done := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			for _, code := range op.Undecided() {
+				if args[0] == "yes" {
+					_ = op.Approve(code, "") // it may have expired meanwhile
+				} else {
+					_ = op.Deny(code)
+				}
+			}
+		}
+	}()
+	ts.Defer(func() {
+		close(done)
+		<-ended
 	})
 }
 
@@ -100,6 +136,10 @@ func startOP(ts *testscript.TestScript, _ bool, args []string) {
 			c.NoRegistration = true
 		case "norefresh":
 			c.RefreshAlways = false
+		case "poll":
+			d, err := time.ParseDuration(value)
+			ts.Check(err)
+			c.PollInterval = d
 		case "initialtoken":
 			c.InitialAccessToken = value
 		case "tokenlifetime":

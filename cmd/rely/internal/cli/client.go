@@ -27,6 +27,7 @@ type clientFlags struct {
 	initialToken  string
 	metadataFile  string
 	quirks        []string
+	grants        []string // to register for beside those of the response types
 }
 
 func (c *clientFlags) register(cmd *cobra.Command) {
@@ -124,6 +125,12 @@ func (c *clientFlags) wanted(md *oidc.ProviderMetadata, redirectURIs, responseTy
 	if usesCode(responseTypes) && slices.Contains(md.GrantTypesSupported, "refresh_token") {
 		// Without it many OPs give no refresh token (RFC 7591 section 2).
 		m.GrantTypes = append(grants(responseTypes), "refresh_token")
+	}
+	if len(c.grants) > 0 {
+		if m.GrantTypes == nil {
+			m.GrantTypes = grants(responseTypes)
+		}
+		m.GrantTypes = append(m.GrantTypes, c.grants...)
 	}
 	return m, nil
 }

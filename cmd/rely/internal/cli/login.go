@@ -41,6 +41,7 @@ type loginFlags struct {
 	noBrowser    bool
 	browser      string
 	wait         time.Duration
+	device       bool
 }
 
 func (a *app) loginCommand() *cobra.Command {
@@ -63,13 +64,18 @@ register http://127.0.0.1:8400/callback and log in with --redirect-uri.
 
 On a host without browser, --no-browser shows the address to open elsewhere, and
 takes the address that you end up at: copy it from the browser, although it
-shows an error, and paste it into the terminal.`,
+shows an error, and paste it into the terminal.
+
+With --device the login goes on at another device, such as your telephone (RFC
+8628): scan the code, or open the address that is shown and type the code there.
+Nothing needs to be received at this machine.`,
 		Example: `  rely login https://op.example.com
   rely login alice@example.com --scope profile --scope email --scope offline_access
   rely login https://accounts.google.com --client-id 123 --client-secret-file secret.txt
   rely login https://op.example.com --response-type "code id_token" --response-mode form_post
   rely login --prompt login --max-age 0s          log in again, with the password
-  ssh host rely login https://op.example.com --no-browser`,
+  ssh host rely login https://op.example.com --no-browser
+  ssh host rely login https://op.example.com --device`,
 		Args: atMost(issuerArgument),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			typed, err := a.checkIssuerFlag(cmd, args)
@@ -82,6 +88,9 @@ shows an error, and paste it into the terminal.`,
 			}
 			if p.LoginHint == "" {
 				p.LoginHint = hintOf(typed)
+			}
+			if l.device {
+				return a.loginDevice(cmd, typed, &l, p)
 			}
 			return a.login(cmd.Context(), typed, &l, p)
 		},
@@ -103,6 +112,7 @@ shows an error, and paste it into the terminal.`,
 	f.BoolVar(&l.post, "post", false, "send the authentication request by POST")
 	f.BoolVar(&l.noBrowser, "no-browser", false, "show the address instead of opening it")
 	f.StringVar(&l.browser, "browser", "", "open the address with `PROGRAM`, which gets it as its one argument")
+	f.BoolVar(&l.device, "device", false, "log in at another device, by a code that is shown here")
 	f.DurationVar(&l.wait, "wait", 5*time.Minute, "give the login this `TIME` at most")
 	l.client.register(cmd)
 	return cmd
