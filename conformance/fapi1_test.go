@@ -42,6 +42,9 @@ func newFAPI1(t *testing.T, v variant) *fapi1 {
 		TokenEndpointAuthMethod:  oidc.AuthPrivateKey,
 		IDTokenSignedResponseAlg: "PS256",
 	}
+	if r.jarm() {
+		r.askForJWT()
+	}
 	r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()})
 	r.params.Scopes = []string{"accounts"}
 	r.config = func(c *oidc.ClientConfig) {
@@ -86,7 +89,6 @@ func (r *fapi1) complete() {
 
 // calls are those of a login up to a stage.
 func (r *fapi1) calls(until stage) []oidctest.Endpoint {
-	noKeys := until >= beforeKeys || r.plainOAuth()
 	until %= beforeKeys
 	want := []oidctest.Endpoint{oidctest.EndpointDiscovery}
 	if r.v["fapi_auth_request_method"] == "pushed" {
@@ -96,9 +98,7 @@ func (r *fapi1) calls(until stage) []oidctest.Endpoint {
 	if until == atOP {
 		return want
 	}
-	if !noKeys {
-		want = append(want, oidctest.EndpointJWKS)
-	}
+	want = append(want, oidctest.EndpointJWKS) // for the ID Token, or the JWT that the response is
 	if until == firstIDToken && !r.jarm() {
 		return want
 	}

@@ -50,10 +50,19 @@ func newFAPI2(t *testing.T, v variant) *fapi2 {
 			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.op.URL(oidctest.EndpointAccounts), SubjectMember: "owner"}
 		}
 	}
-	r.params.Scopes = []string{"accounts"}
+	if r.jarm() {
+		r.askForJWT()
+	}
+	switch {
+	case v["fapi_profile"] == "openbanking_brazil":
+		r.params.Scopes = []string{"accounts", "consent:urn:bank:7f3d"}
+	default:
+		r.params.Scopes = []string{"accounts"}
+	}
 	return r
 }
 
+func (r *fapi2) jarm() bool       { return r.v["fapi_response_mode"] == "jarm" }
 func (r *fapi2) plainOAuth() bool { return r.v["fapi_client_type"] == "plain_oauth" }
 
 // start starts the OP as the suite's is: it takes pushed requests alone, demands a
@@ -113,15 +122,18 @@ func (r *fapi2) complete() {
 
 // calls are those of a login up to a stage: atOP, firstIDToken or loggedIn.
 func (r *fapi2) calls(until stage) []oidctest.Endpoint {
-	noKeys := until >= beforeKeys || r.plainOAuth()
+	noKeys := until >= beforeKeys
 	until %= beforeKeys
 	want := append([]oidctest.Endpoint{oidctest.EndpointDiscovery}, r.twice(oidctest.EndpointPAR)...)
 	want = append(want, oidctest.EndpointAuthorization)
+	if r.jarm() && !noKeys {
+		want = append(want, oidctest.EndpointJWKS) // for the response; the ID Token needs no other keys
+	}
 	if until == atOP {
 		return want
 	}
 	want = append(want, r.twice(oidctest.EndpointToken)...)
-	if !noKeys {
+	if !noKeys && !r.jarm() && !r.plainOAuth() {
 		want = append(want, oidctest.EndpointJWKS)
 	}
 	return want
@@ -198,6 +210,21 @@ func responseRejected(reason oidc.Reason, spoil func(r *run)) func(*fapi2) {
 	}
 }
 
+// stateRejected is a module whose state is not the one that was sent, in a plain
+// response or in a JWT; what it says finds no login, and nobody asks for keys.
+func stateRejected(plain, inJWT oidctest.Fault) func(*fapi2) {
+	return func(r *fapi2) {
+		r.start()
+		r.op.Break(plain)
+		if r.jarm() {
+			r.op.Mend(plain)
+			r.op.Break(inJWT)
+		}
+		wantReason(r, r.login(), oidc.BadState)
+		r.wantExactly(r.calls(atOP + beforeKeys)...)
+	}
+}
+
 func fapi2Scripts() map[string]func(*fapi2) {
 	return map[string]func(*fapi2){
 		"test-happy-path": func(r *fapi2) {
@@ -229,8 +256,17 @@ func fapi2Scripts() map[string]func(*fapi2) {
 		},
 		"test-invalid-authorization-response-iss":                             responseRejected(oidc.BadResponseIssuer, faults(oidctest.ResponseIssWrong)),
 		"test-remove-authorization-response-iss":                              responseRejected(oidc.BadResponseIssuer, faults(oidctest.ResponseIssMissing)),
-		"test-ensure-authorization-response-with-invalid-state-fails":         responseRejected(oidc.BadState, faults(oidctest.StateWrong)),
-		"test-ensure-authorization-response-with-invalid-missing-state-fails": responseRejected(oidc.BadState, faults(oidctest.StateMissing)),
+		"test-ensure-authorization-response-with-invalid-state-fails":         stateRejected(oidctest.StateWrong, oidctest.JARMStateOther),
+		"test-ensure-authorization-response-with-invalid-missing-state-fails": stateRejected(oidctest.StateMissing, oidctest.JARMStateMissing),
+
+		"test-ensure-jarm-without-iss-fails":      responseRejected(oidc.BadIssuer, faults(oidctest.JARMIssMissing)),
+		"test-ensure-jarm-with-invalid-iss-fails": responseRejected(oidc.BadIssuer, faults(oidctest.JARMIssOther)),
+		"test-ensure-jarm-without-aud-fails":      responseRejected(oidc.BadAudience, faults(oidctest.JARMAudMissing)),
+		"test-ensure-jarm-with-invalid-aud-fails": responseRejected(oidc.BadAudience, faults(oidctest.JARMAudOther)),
+		"test-ensure-jarm-without-exp-fails":      responseRejected(oidc.MissingClaim, faults(oidctest.JARMExpMissing)),
+		"test-ensure-jarm-with-expired-exp-fails": responseRejected(oidc.TokenExpired, faults(oidctest.JARMExpPast)),
+		"test-ensure-jarm-with-invalid-sig-fails": responseRejected(oidc.BadSignature, faults(oidctest.JARMSignatureWrong)),
+		"test-ensure-jarm-signature-is-not-none":  responseRejected(oidc.BadAlgorithm, faults(oidctest.JARMAlgNone)),
 
 		"test-token-endpoint-response-without-expires_in": func(r *fapi2) {
 			r.start()

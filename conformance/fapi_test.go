@@ -30,6 +30,12 @@ func (e edited) RoundTrip(q *http.Request) (*http.Response, error) {
 	return res, err
 }
 
+// askForJWT has the authorization response come as a JWT.
+func (r *run) askForJWT() {
+	r.metadata.AuthorizationSignedResponseAlg = "PS256"
+	r.params.ResponseMode = oidc.ModeJWT
+}
+
 // accounts asks the resource as a bank's client does, and returns the status.
 func (r *run) accounts() int {
 	r.Helper()

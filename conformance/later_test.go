@@ -8,7 +8,7 @@ func later(v variant) bool {
 	case v["request_type"] == "request_object", v["request_type"] == "request_uri":
 		return true
 	case v["fapi_auth_request_method"] == "by_value",
-		v["client_auth_type"] == "mtls", v["sender_constrain"] == "mtls", v["fapi_response_mode"] == "jarm", v["fapi_request_method"] == "signed_non_repudiation",
+		v["client_auth_type"] == "mtls", v["sender_constrain"] == "mtls", v["fapi_request_method"] == "signed_non_repudiation",
 		v["authorization_request_type"] == "rar", v["fapi_profile"] == "fapi_client_credentials_grant":
 		return true
 	}
