@@ -46,12 +46,16 @@ func newFAPI2(t *testing.T, v variant) *fapi2 {
 		if dpop {
 			c.DPoP = oidc.DPoPES256
 		}
-		if r.plainOAuth() {
+		if r.plainOAuth() && !r.machine() {
 			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.op.URL(oidctest.EndpointAccounts), SubjectMember: "owner"}
 		}
 	}
 	if r.jarm() {
 		r.askForJWT()
+	}
+	if r.machine() {
+		r.metadata.RedirectURIs, r.metadata.ResponseTypes = nil, nil
+		r.metadata.GrantTypes = []string{"client_credentials"}
 	}
 	switch {
 	case v["fapi_profile"] == "openbanking_brazil":
@@ -62,6 +66,8 @@ func newFAPI2(t *testing.T, v variant) *fapi2 {
 	return r
 }
 
+// machine says that no user takes part.
+func (r *fapi2) machine() bool    { return r.v["fapi_profile"] == "fapi_client_credentials_grant" }
 func (r *fapi2) jarm() bool       { return r.v["fapi_response_mode"] == "jarm" }
 func (r *fapi2) plainOAuth() bool { return r.v["fapi_client_type"] == "plain_oauth" }
 
@@ -86,6 +92,12 @@ func (r *fapi2) start(edit ...func(*oidctest.Config)) {
 // request is over when the browser comes back.
 func (r *fapi2) login() error {
 	r.Helper()
+	if r.machine() {
+		r.ready()
+		var err error
+		r.tokens, err = r.c.ClientCredentials(r.Context(), oidc.TokenParams{Scopes: r.params.Scopes})
+		return err
+	}
 	pending, res := r.begin()
 	r.rotateNonce()
 	var err error
@@ -124,6 +136,9 @@ func (r *fapi2) complete() {
 func (r *fapi2) calls(until stage) []oidctest.Endpoint {
 	noKeys := until >= beforeKeys
 	until %= beforeKeys
+	if r.machine() {
+		return append([]oidctest.Endpoint{oidctest.EndpointDiscovery}, r.twice(oidctest.EndpointToken)...)
+	}
 	want := append([]oidctest.Endpoint{oidctest.EndpointDiscovery}, r.twice(oidctest.EndpointPAR)...)
 	want = append(want, oidctest.EndpointAuthorization)
 	if r.jarm() && !noKeys {
@@ -236,7 +251,7 @@ func fapi2Scripts() map[string]func(*fapi2) {
 			r.complete()
 			r.wantComplete()
 			// Who the user is, where there is no ID Token, the resource says.
-			if r.plainOAuth() {
+			if r.plainOAuth() && !r.machine() {
 				info, err := r.c.UserInfo(r.Context(), r.tokens)
 				if err != nil || info.Subject == "" {
 					r.Errorf("UserInfo: %v, %v", info, err)

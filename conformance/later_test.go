@@ -9,7 +9,7 @@ func later(v variant) bool {
 		return true
 	case v["fapi_auth_request_method"] == "by_value",
 		v["client_auth_type"] == "mtls", v["sender_constrain"] == "mtls", v["fapi_request_method"] == "signed_non_repudiation",
-		v["authorization_request_type"] == "rar", v["fapi_profile"] == "fapi_client_credentials_grant":
+		v["authorization_request_type"] == "rar":
 		return true
 	}
 	return false

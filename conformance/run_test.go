@@ -154,7 +154,7 @@ func (r *run) static() *oidc.Registration {
 	r.Helper()
 	m := r.metadata
 	if len(m.GrantTypes) == 0 {
-		m.GrantTypes = grantsFor(m.ResponseTypes[0])
+		m.GrantTypes = grantsFor(r.responseType)
 	}
 	text, err := json.Marshal(m)
 	if err != nil {

@@ -16,6 +16,9 @@ func (x *exchange) userInfo() *reply {
 	if rep != nil {
 		return rep
 	}
+	if t.grant.username == "" {
+		return bearerError(http.StatusForbidden, "insufficient_scope", "the access token is the client's own")
+	}
 	claims := u.released(t.scopes, t.grant.claims.UserInfo)
 	claims["sub"] = t.grant.sub
 	x.grant = t.grant
@@ -57,7 +60,7 @@ func (x *exchange) resourceToken() (*accessToken, User, *reply) {
 	op.mu.Lock()
 	t, ok := op.access.get(token, x.now)
 	var u User
-	if ok {
+	if ok && t.grant.username != "" { // a token of the client's own is nobody's
 		u, ok = op.user(t.grant.username)
 	}
 	if ok {
