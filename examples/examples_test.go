@@ -315,6 +315,33 @@ func TestCLI(t *testing.T) {
 	p.ends()
 }
 
+func TestDevice(t *testing.T) {
+	p := start(t, "device")
+	where := p.line("Open ")
+	code := p.line("Code ")
+	if both := p.line("Both "); both != where+"?user_code="+code {
+		t.Errorf("got %s, want %s and %s", both, where, code)
+	}
+	if status, body, _ := get(t, browser(t), where+"?user_code="+code); status != 200 {
+		t.Errorf("got %d: %s", status, body)
+	}
+	if name := p.line("Hello "); name != "Alice Liddell" {
+		t.Errorf("got %s", name)
+	}
+	p.ends()
+}
+
+func TestService(t *testing.T) {
+	p := start(t, "service")
+	for range 3 {
+		p.line("hello client-")
+	}
+	if n := p.line("3 calls, "); n != "1 token" {
+		t.Errorf("got %s", n)
+	}
+	p.ends()
+}
+
 func TestTenants(t *testing.T) {
 	origin := start(t, "tenants", "-addr", "127.0.0.1:0").origin()
 	_, page, _ := get(t, browser(t), origin)
