@@ -63,6 +63,13 @@ type ClientConfig struct {
 	// demands it, and those that are too long for a URL.
 	PAR PARMode
 
+	// Certificate is what the client shows at every endpoint where it authenticates
+	// or presents an access token, at the address that the OP has for that in
+	// mtls_endpoint_aliases (RFC 8705). The methods tls_client_auth and
+	// self_signed_tls_client_auth need it, and so do certificate-bound tokens. Nil
+	// means none.
+	Certificate CertificateSource
+
 	// DPoP binds the tokens of each login to a key of its own (RFC 9449), made by
 	// Begin. Zero means bearer tokens, or DPoPES256 if Metadata.DPoPBoundAccessTokens
 	// is registered. With it a bearer token is refused where a
@@ -138,6 +145,8 @@ type Client struct {
 	hmac         *jose.HMACKey // the client secret, where an algorithm is symmetric
 	decrypt      []jose.DecryptionKey
 
+	connections *connections // of its own, if it shows a certificate
+
 	dpopAlg string // the name that the OP has for the algorithm of ClientConfig.DPoP
 	nonces  *nonces
 
@@ -198,6 +207,9 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	if err := c.checkDPoP(md); err != nil {
+		return nil, err
+	}
+	if err := c.checkCertificate(md); err != nil {
 		return nil, err
 	}
 	if config.ResponseMode != "" && config.Metadata.usesRedirects() {
@@ -286,6 +298,10 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 			return SecretJWT(c.c.Secret, alg), nil
 		}
 		return bad("client_secret_jwt is not signed with " + alg)
+	case AuthTLS:
+		return TLSAuth(), nil
+	case AuthSelfSignedTLS:
+		return SelfSignedTLSAuth(), nil
 	case AuthPrivateKey:
 		for _, k := range c.c.Keys {
 			if k.Use == "enc" {

@@ -24,11 +24,14 @@ const (
 	AuthSecretPost  = "client_secret_post"
 	AuthSecretJWT   = "client_secret_jwt"
 	AuthPrivateKey  = "private_key_jwt"
+	// RFC 8705 sections 2.1.1 and 2.2.1.
+	AuthTLS           = "tls_client_auth"
+	AuthSelfSignedTLS = "self_signed_tls_client_auth"
 )
 
 // ClientAuth proves to an endpoint who the client is. The methods of Core
-// section 9 are NoAuth, SecretBasic, SecretPost, SecretJWT and PrivateKeyJWT;
-// another one, such as an assertion that a cloud platform issues, is a type of
+// section 9 are NoAuth, SecretBasic, SecretPost, SecretJWT and PrivateKeyJWT, those
+// of RFC 8705 TLSAuth and SelfSignedTLSAuth; another one, such as an assertion that a cloud platform issues, is a type of
 // the application's own.
 //
 // Authenticate is called for every request anew, concurrently, and adds to
@@ -185,6 +188,26 @@ func (a privateKeyJWT) Authenticate(_ context.Context, r *AuthenticatedRequest) 
 		return err
 	}
 	return r.assert(k)
+}
+
+// TLSAuth is the method "tls_client_auth": the client is whom the certificate of
+// ClientConfig.Certificate names, which an authority that the OP trusts has issued
+// (RFC 8705 section 2.1).
+func TLSAuth() ClientAuth { return tlsAuth(AuthTLS) }
+
+// SelfSignedTLSAuth is the method "self_signed_tls_client_auth": the client has
+// registered the certificate of ClientConfig.Certificate in its key set (RFC 8705
+// section 2.2; see CertificateKey).
+func SelfSignedTLSAuth() ClientAuth { return tlsAuth(AuthSelfSignedTLS) }
+
+// tlsAuth sends the client_id; the connection does the rest.
+type tlsAuth string
+
+func (a tlsAuth) Method() string { return string(a) }
+
+func (a tlsAuth) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
+	r.Form.Set("client_id", r.ClientID) // RFC 8705 section 2: required
+	return nil
 }
 
 // assertionLifetime is short, since an assertion is used at once: whoever copies

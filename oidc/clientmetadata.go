@@ -63,6 +63,18 @@ type ClientMetadata struct {
 	TokenEndpointAuthMethod     string `json:"token_endpoint_auth_method,omitempty"`
 	TokenEndpointAuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
 
+	// TLSClientAuth* name the client of method tls_client_auth, exactly one of them:
+	// the subject of its certificate in the form of RFC 4514, or one of its
+	// alternative names (RFC 8705 section 2.1.2).
+	TLSClientAuthSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSClientAuthSANDNS    string `json:"tls_client_auth_san_dns,omitempty"`
+	TLSClientAuthSANURI    string `json:"tls_client_auth_san_uri,omitempty"`
+	TLSClientAuthSANIP     string `json:"tls_client_auth_san_ip,omitempty"`
+	TLSClientAuthSANEmail  string `json:"tls_client_auth_san_email,omitempty"`
+	// TLSClientCertificateBoundAccessTokens has the OP bind the client's access
+	// tokens to its certificate (RFC 8705 section 3.4).
+	TLSClientCertificateBoundAccessTokens bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
 	// DPoPBoundAccessTokens has the OP refuse token requests of this client without
 	// a DPoP proof (RFC 9449 section 5.2); ClientConfig.DPoP is then on.
 	DPoPBoundAccessTokens bool `json:"dpop_bound_access_tokens,omitempty"`
@@ -161,7 +173,9 @@ var clientMetadataNames = func() map[string]bool {
 		userinfo_signed_response_alg userinfo_encrypted_response_alg userinfo_encrypted_response_enc
 		authorization_signed_response_alg authorization_encrypted_response_alg authorization_encrypted_response_enc
 		request_object_signing_alg request_object_encryption_alg request_object_encryption_enc
-		token_endpoint_auth_method token_endpoint_auth_signing_alg dpop_bound_access_tokens default_max_age require_auth_time
+		token_endpoint_auth_method token_endpoint_auth_signing_alg dpop_bound_access_tokens
+		tls_client_auth_subject_dn tls_client_auth_san_dns tls_client_auth_san_uri tls_client_auth_san_ip tls_client_auth_san_email
+		tls_client_certificate_bound_access_tokens default_max_age require_auth_time
 		default_acr_values initiate_login_uri request_uris require_pushed_authorization_requests post_logout_redirect_uris
 		frontchannel_logout_uri frontchannel_logout_session_required backchannel_logout_uri
 		backchannel_logout_session_required backchannel_token_delivery_mode backchannel_client_notification_endpoint
@@ -251,6 +265,15 @@ func (m *ClientMetadata) check() error {
 	}
 	if alg := m.BackchannelAuthenticationRequestSigningAlg; alg != "" && (!jose.Supported(alg) || jose.Symmetric(alg)) {
 		return bad("BackchannelAuthenticationRequestSigningAlg", "requests are signed with a private key (CIBA Core 4)")
+	}
+	names := 0
+	for _, s := range []string{m.TLSClientAuthSubjectDN, m.TLSClientAuthSANDNS, m.TLSClientAuthSANURI, m.TLSClientAuthSANIP, m.TLSClientAuthSANEmail} {
+		if s != "" {
+			names++
+		}
+	}
+	if names > 1 {
+		return bad("TLSClientAuthSubjectDN", "a client has exactly one of the names of tls_client_auth (RFC 8705 2.1.2)")
 	}
 	if m.TokenEndpointAuthSigningAlg == "none" {
 		return bad("TokenEndpointAuthSigningAlg", "none is not allowed (Registration 2)")

@@ -22,6 +22,7 @@ func (c *Client) post(ctx context.Context, step, endpoint string, form url.Value
 // section 5). It is sent again in one case: the OP asks for a nonce in the proof,
 // and has done nothing else with the request (RFC 9449 section 8).
 func (c *Client) postProving(ctx context.Context, key *DPoPKey, step, endpoint string, form url.Values, accept ...string) (*fetch.Response, error) {
+	endpoint = c.at(endpoint)
 	return c.prove(step, key, http.MethodPost, endpoint, "", func(proof string) (*fetch.Response, error) {
 		if key != nil {
 			form = maps.Clone(form) // each attempt has an assertion of its own
@@ -55,7 +56,7 @@ func (c *Client) postOnce(ctx context.Context, proof, step, endpoint string, for
 	if proof != "" {
 		r.Header.Set("DPoP", proof)
 	}
-	res, err := c.p.env.do(ctx, &fetch.Request{
+	res, err := c.do(ctx, &fetch.Request{
 		Purpose: step, Method: http.MethodPost, URL: endpoint, Header: r.Header,
 		Body: encodeForm(r.Form), Accept: accept, Credentialed: true,
 	})

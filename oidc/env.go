@@ -16,11 +16,12 @@ import (
 // env is what Options become: read once, never changed, shared by a Provider
 // and its Clients.
 type env struct {
-	http  *fetch.Client
-	now   func() time.Time
-	skew  time.Duration
-	trace *Trace
-	opts  Options
+	http   *fetch.Client
+	config fetch.Config // what http was made from
+	now    func() time.Time
+	skew   time.Duration
+	trace  *Trace
+	opts   Options
 }
 
 func newEnv(o *Options) (*env, error) {
@@ -66,6 +67,7 @@ func newEnv(o *Options) (*env, error) {
 			})
 		}
 	}
+	e.config = c
 	var err error
 	if e.http, err = fetch.New(c); err != nil {
 		return nil, &InputError{Reason: BadConfig, Field: "Options", Detail: err.Error(), Err: err}

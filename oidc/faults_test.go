@@ -30,9 +30,10 @@ var faults = merged(
 	parFaults,
 	dpopFaults,
 	jarmFaults,
+	mtlsFaults,
 )
 
-var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney}
+var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney, "Mutual TLS": mtlsJourney}
 
 func merged(tables ...map[oidctest.Fault]outcome) map[oidctest.Fault]outcome {
 	all := make(map[oidctest.Fault]outcome)
@@ -191,8 +192,9 @@ type journey struct {
 	fault oidctest.FaultInfo
 	tok   *oidc.Tokens // before the fault showed
 
-	config func(*oidc.ClientConfig)  // what a feature changes; nil: nothing
-	calls  map[oidctest.Endpoint]int // how many requests a feature is allowed in place of aftermath's
+	metadata func(*oidc.ClientMetadata) // likewise, of what is registered
+	config   func(*oidc.ClientConfig)   // what a feature changes; nil: nothing
+	calls    map[oidctest.Endpoint]int  // how many requests a feature is allowed in place of aftermath's
 }
 
 func (j *journey) run() error {
@@ -222,6 +224,9 @@ func (j *journey) run() error {
 	}
 	if strings.Contains(j.fault.Needs, "signed UserInfo") {
 		m.UserInfoSignedResponseAlg = "RS256"
+	}
+	if j.metadata != nil {
+		j.metadata(&m)
 	}
 	if j.reg, err = j.p.Register(ctx, m, ""); err != nil {
 		return err

@@ -30,6 +30,9 @@ type Key struct {
 	// *rsa.PrivateKey, or one whose private half is in an HSM or KMS). For use
 	// "enc" it is a *rsa.PrivateKey or *ecdsa.PrivateKey.
 	Private crypto.PrivateKey
+	// Certificates is the chain of the key, each in DER, its own first. PublicJWKS
+	// publishes it in x5c. Empty means none.
+	Certificates [][]byte
 }
 
 // ParseKey reads a private key in PEM: PKCS #8, PKCS #1 or SEC 1. ID, Alg and
@@ -95,7 +98,10 @@ func (k Key) signing() (jose.SigningKey, error) {
 	if !ok {
 		return bad(fmt.Sprintf("Private is a %T, not a crypto.Signer", k.Private))
 	}
-	sk := jose.SigningKey{ID: k.ID, Alg: k.Alg, Use: k.Use, Private: s}
+	if len(k.Certificates) > 0 && !sameKey(k.Certificates[0], s.Public()) {
+		return bad("the first of Certificates is not of this key")
+	}
+	sk := jose.SigningKey{ID: k.ID, Alg: k.Alg, Use: k.Use, Private: s, Chain: k.Certificates}
 	if sk.Use == "" {
 		sk.Use = "sig"
 	}

@@ -240,6 +240,7 @@ func TestS05_TableOfClientAuthentication(t *testing.T) {
 			"key that cannot sign": func(c *oidc.ClientConfig) {
 				c.Metadata.TokenEndpointAuthMethod, c.Keys = "private_key_jwt", []oidc.Key{{Private: 7}}
 			},
+			"certificate": func(c *oidc.ClientConfig) { c.Metadata.TokenEndpointAuthMethod = "tls_client_auth" },
 			"secret with RS256": func(c *oidc.ClientConfig) {
 				c.Metadata.TokenEndpointAuthMethod, c.Metadata.TokenEndpointAuthSigningAlg = "client_secret_jwt", "RS256"
 			},
@@ -253,7 +254,7 @@ func TestS05_TableOfClientAuthentication(t *testing.T) {
 			}
 		}
 		config := r.reg.ClientConfig()
-		config.Metadata.TokenEndpointAuthMethod = "tls_client_auth"
+		config.Metadata.TokenEndpointAuthMethod = "attest_jwt_client_auth"
 		_, err := oidc.NewClient(r.p, config)
 		wantUnsupported(t, err)
 	})

@@ -100,7 +100,7 @@ func (c *Client) oauthUser(ctx context.Context, t *Tokens) (*UserInfo, error) {
 			req.Header.Set("Accept", "application/json")
 		}
 		t.present(req.Header, proof)
-		return c.p.env.do(ctx, req)
+		return c.do(ctx, req)
 	})
 	if err != nil {
 		return nil, err

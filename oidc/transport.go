@@ -32,7 +32,8 @@ type Transport struct {
 	// Origins are the resources that the token is for, each as scheme, host, and a
 	// port that is not the scheme's own: "https://api.example". Empty means none.
 	Origins []string
-	// Base makes the requests. Nil means http.DefaultTransport.
+	// Base makes the requests. Nil means http.DefaultTransport, or, for a client
+	// that shows a certificate, one like that of Options.HTTPClient which shows it.
 	Base http.RoundTripper
 	// InsecureAllowHTTP admits origins of scheme http on a loopback host. Zero
 	// means https alone.
@@ -89,6 +90,13 @@ func (t *Transport) prepare(r *http.Request) (func(*http.Request) (*http.Respons
 		}
 	}
 	base := t.Base
+	if base == nil && c != nil && c.connections != nil {
+		_, own, err := c.connections.current(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		base = own
+	}
 	if base == nil {
 		base = http.DefaultTransport
 	}

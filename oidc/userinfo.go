@@ -68,12 +68,13 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	endpoint = c.at(endpoint)
 	res, err := c.prove(StepUserInfo, key, http.MethodGet, endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
 		req := &fetch.Request{Purpose: StepUserInfo, URL: endpoint, Header: make(http.Header), Credentialed: true,
 			Accept: []string{"application/json", "application/jwt"}}
 		t.present(req.Header, proof)
 		req.Header["Accept"] = []string{c.userInfoType()}
-		return c.p.env.do(ctx, req)
+		return c.do(ctx, req)
 	})
 	if err != nil {
 		return nil, err

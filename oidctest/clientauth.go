@@ -65,6 +65,9 @@ func (x *exchange) authenticate() *reply {
 	if sent == "client_assertion" && (registered == "private_key_jwt" || registered == "client_secret_jwt") {
 		sent = registered
 	}
+	if sent == "none" && (registered == "tls_client_auth" || registered == "self_signed_tls_client_auth") {
+		sent = registered // RFC 8705, section 2: client_id alone
+	}
 	if sent != registered {
 		return refuse("the client is registered for %s and used %s", registered, a.Method)
 	}
@@ -85,6 +88,10 @@ func (x *exchange) authenticate() *reply {
 		}
 		if err := x.checkAssertion(c, a.Assertion); err != nil {
 			return refuse("client assertion: %v", err)
+		}
+	case "tls_client_auth", "self_signed_tls_client_auth":
+		if err := x.checkCertificate(c); err != nil {
+			return refuse("%v", err)
 		}
 	case "none":
 		if x.form.Has("client_secret") {
@@ -184,7 +191,7 @@ func (x *exchange) checkAssertion(c *registered, assertion string) error {
 
 // isAudience reports whether aud, a string or an array, names the OP.
 func (x *exchange) isAudience(aud any) bool {
-	ours := []any{x.op.Issuer, x.op.URL(EndpointToken), x.op.URL(x.endpoint)}
+	ours := []any{x.op.Issuer, x.op.URL(EndpointToken), x.op.URL(x.endpoint), x.op.MTLSURL(x.endpoint)}
 	if list, ok := aud.([]any); ok {
 		return slices.ContainsFunc(list, func(v any) bool { return slices.Contains(ours, v) })
 	}

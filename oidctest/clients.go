@@ -46,7 +46,8 @@ type Client struct {
 
 	// TokenEndpointAuthMethod is the one way in which the client may
 	// authenticate: none, client_secret_basic, client_secret_post,
-	// client_secret_jwt or private_key_jwt. Empty means client_secret_basic.
+	// client_secret_jwt, private_key_jwt, tls_client_auth or
+	// self_signed_tls_client_auth. Empty means client_secret_basic.
 	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method,omitempty"`
 
 	// TokenEndpointAuthSigningAlg is the one algorithm of a client assertion.
@@ -75,6 +76,18 @@ type Client struct {
 	// they are signed or not; empty means not.
 	UserInfoEncryptedResponseAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
 	UserInfoEncryptedResponseEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
+
+	// TLSClientAuth* are the name of a client of tls_client_auth, one of them (RFC
+	// 8705, section 2.1.2).
+	TLSClientAuthSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`
+	TLSClientAuthSANDNS    string `json:"tls_client_auth_san_dns,omitempty"`
+	TLSClientAuthSANURI    string `json:"tls_client_auth_san_uri,omitempty"`
+	TLSClientAuthSANIP     string `json:"tls_client_auth_san_ip,omitempty"`
+	TLSClientAuthSANEmail  string `json:"tls_client_auth_san_email,omitempty"`
+
+	// TLSBound has every access token of the client bound to the certificate that
+	// it shows: a token request without one is refused (RFC 8705, section 3.4).
+	TLSBound bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 
 	// DPoPBound has every access token of the client bound to a key: a token
 	// request without a DPoP proof is refused (RFC 9449, section 5.2).
@@ -192,7 +205,7 @@ func (c Client) needsSecret() bool {
 		return true // Core 10.2
 	}
 	switch c.TokenEndpointAuthMethod {
-	case "none", "private_key_jwt":
+	case "none", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth":
 		return symmetric(c.IDTokenSignedResponseAlg) || symmetric(c.UserInfoSignedResponseAlg) ||
 			symmetric(c.AuthorizationSignedResponseAlg)
 	}

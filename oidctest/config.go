@@ -132,6 +132,11 @@ type Config struct {
 	// (RFC 6749, section 2.3.1).
 	AwkwardCredentials bool
 
+	// MTLS says whether and where clients show a certificate (RFC 8705). Zero
+	// means nowhere. An OP that is embedded in another server leaves TLS to that,
+	// and has no aliases.
+	MTLS MTLSMode
+
 	// DPoPNonce demands a nonce of the OP's own in every DPoP proof (RFC 9449,
 	// sections 8 and 9); see [OP.RotateDPoPNonce]. Zero means that none is asked
 	// for.
@@ -230,6 +235,15 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.PollInterval <= 0 {
 		c.PollInterval = questionInterval
+	}
+	switch c.MTLS {
+	case MTLSOff:
+	case MTLSAliases, MTLSEverywhere:
+		if c.PlainHTTP {
+			return c, fmt.Errorf("oidctest: MTLS and PlainHTTP exclude each other")
+		}
+	default:
+		return c, fmt.Errorf("oidctest: MTLS is %q", c.MTLS)
 	}
 	if c.Now == nil {
 		c.Now = time.Now

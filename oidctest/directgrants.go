@@ -52,7 +52,7 @@ func (x *exchange) direct(username, scope string, more map[string]any) *reply {
 	}
 	// None of these grants gives an ID Token (RFC 6749, section 4.4.3).
 	g.scopes = slices.DeleteFunc(g.scopes, func(s string) bool { return s == "openid" || s == "offline_access" })
-	access := op.issueAccess(g, x.now, x.jkt)
+	access := op.issueAccess(g, x.now, x.binding())
 	op.mu.Unlock()
 	doc := map[string]any{
 		"access_token": access, "token_type": x.tokenType(), "expires_in": int64(op.c.AccessTokenLifetime / time.Second),

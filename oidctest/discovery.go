@@ -55,9 +55,9 @@ func (op *OP) metadata() map[string]any {
 		"authorization_encryption_alg_values_supported": list(EncryptionAlgs()...),
 		"authorization_encryption_enc_values_supported": list(EncryptionEncs()...),
 
-		"token_endpoint_auth_methods_supported":                 list(authMethods()...),
+		"token_endpoint_auth_methods_supported":                 list(op.clientAuthMethods()...),
 		"token_endpoint_auth_signing_alg_values_supported":      list(assertionAlgs()...),
-		"revocation_endpoint_auth_methods_supported":            list(authMethods()...),
+		"revocation_endpoint_auth_methods_supported":            list(op.clientAuthMethods()...),
 		"revocation_endpoint_auth_signing_alg_values_supported": list(assertionAlgs()...),
 
 		"dpop_signing_alg_values_supported": list(dpopAlgs()...), // RFC 9449, section 5.1
@@ -84,6 +84,12 @@ func (op *OP) metadata() map[string]any {
 	maps.Copy(m, op.grantMetadata())
 	if op.c.SessionManagement {
 		m["check_session_iframe"] = op.URL(EndpointCheckSession)
+	}
+	if op.c.MTLS != MTLSOff {
+		m["tls_client_certificate_bound_access_tokens"] = true // RFC 8705, section 3.3
+	}
+	if op.site.mtlsHost != "" {
+		m["mtls_endpoint_aliases"] = op.aliases(m)
 	}
 	if !op.c.NoRegistration {
 		m["registration_endpoint"] = op.URL(EndpointRegistration)

@@ -156,11 +156,12 @@ func (x *exchange) tokenType() string {
 	return "Bearer"
 }
 
-// refreshKey is what a refresh token is bound to: the key of a public client; a
-// confidential client authenticates (RFC 9449, section 5).
+// refreshKey is what a refresh token is bound to: the key or certificate of a
+// public client; a confidential client authenticates (RFC 9449, section 5; RFC
+// 8705, section 4).
 func (x *exchange) refreshKey() string {
 	if x.client.authMethod() == "none" {
-		return x.jkt
+		return x.binding()
 	}
 	return ""
 }
@@ -183,9 +184,14 @@ func (x *exchange) presented() (token string, bound bool, rep *reply) {
 // its key, another one without (RFC 9449, sections 7.1 and 7.2).
 func (x *exchange) checkBinding(t *accessToken, token string, bound bool) *reply {
 	switch {
-	case t.jkt == "" && bound:
+	case strings.HasPrefix(t.bound, boundToCertificate):
+		if bound || x.certificateBinding() != t.bound {
+			return bearerError(http.StatusUnauthorized, "invalid_token", "the access token is bound to another certificate than the one shown (RFC 8705, 3)")
+		}
+		return nil
+	case t.bound == "" && bound:
 		return dpopError("invalid_token", "the access token is bound to no key")
-	case t.jkt == "":
+	case t.bound == "":
 		return nil
 	case !bound:
 		return dpopError("invalid_token", "the access token is bound to a key, and came as a bearer token (RFC 9449, 7.2)")
@@ -197,7 +203,7 @@ func (x *exchange) checkBinding(t *accessToken, token string, bound bool) *reply
 	if rep := x.checkNonce(nonce, dpopError("use_dpop_nonce", "the proof needs the nonce of DPoP-Nonce (RFC 9449, 9)")); rep != nil {
 		return rep
 	}
-	if jkt != t.jkt {
+	if jkt != t.bound {
 		return dpopError("invalid_token", "the proof is of another key than the access token")
 	}
 	return nil

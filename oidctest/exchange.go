@@ -212,6 +212,7 @@ func (x *exchange) logged() Request {
 	r := Request{
 		Time: x.now, Endpoint: x.endpoint, Method: x.r.Method, Host: x.r.Host, Path: x.r.URL.Path,
 		Query: x.query, Header: x.r.Header.Clone(), Form: x.form, Body: x.body[:min(len(x.body), maxLogBody)],
+		Certificate: x.shown(),
 	}
 	if len(x.body) > maxLogBody {
 		r.Form = nil

@@ -75,7 +75,7 @@ func behaviours() []behaviour {
 		authorizationFaults(),
 		tokenFaults(), tokenEndpointFaults(), signatureFaults(), headerFaults(), claimFaults(), timeFaults(), hashFaults(),
 		userInfoFaults(), refreshFaults(),
-		dpopFaults(),
+		dpopFaults(), mtlsFaults(),
 		deviceFaults(), cibaFaults(), exchangeFaults(),
 		jarmFaults(),
 	)

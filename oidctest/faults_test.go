@@ -79,6 +79,7 @@ type run struct {
 	last    *recorder
 	json    map[string]any
 	answer  url.Values
+	tls     *tls.ConnectionState // of the client's connection; nil: none
 }
 
 func (r *run) send(method, target string, form url.Values, header http.Header) *recorder {
@@ -94,6 +95,7 @@ func (r *run) send(method, target string, form url.Values, header http.Header) *
 		r.t.Fatal(err)
 	}
 	req.RequestURI = req.URL.RequestURI()
+	req.TLS = r.tls
 	maps.Copy(req.Header, header)
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -147,7 +149,7 @@ type step struct {
 // steps is a login of every kind; those of a later feature come after those that
 // were there, from the file of its own tests.
 func steps() []step {
-	return slices.Concat(loginSteps(), parSteps(), dpopSteps(), grantSteps(), jarmSteps())
+	return slices.Concat(loginSteps(), parSteps(), dpopSteps(), mtlsSteps(), grantSteps(), jarmSteps())
 }
 
 // loginSteps is a login of every kind that needs no feature. Each may use what the one before received,

@@ -1,6 +1,7 @@
 package oidctest
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -31,7 +32,11 @@ type Request struct {
 	Body     []byte          // as received, its first 64 KiB
 	JSON     json.RawMessage // of a JSON body; nil if there was none
 	Auth     ClientAuth
-	Status   int // of the response; 0 while it is not finished or if it never was
+
+	// Certificate is the one that the client showed; nil if none.
+	Certificate *x509.Certificate
+
+	Status int // of the response; 0 while it is not finished or if it never was
 }
 
 // ClientAuth is the client authentication of a request, as it was sent;

@@ -285,9 +285,16 @@ type site struct {
 	names        []string
 	embedded     bool // served by the caller
 
-	listener  net.Listener
-	memory    *memoryListener
-	server    *http.Server
+	listener net.Listener
+	memory   *memoryListener
+	server   *http.Server
+
+	mtls         MTLSMode
+	mtlsHost     string // host with port where clients show a certificate; empty: no second one
+	mtlsListener net.Listener
+	mtlsMemory   *memoryListener
+	mtlsServer   *http.Server
+
 	root      *x509.Certificate
 	cert      tls.Certificate
 	served    sync.WaitGroup     // the accept loop and the requests
@@ -303,7 +310,7 @@ type site struct {
 }
 
 func newSite(c Config) (*site, error) {
-	s := &site{scheme: "https", names: c.Hosts}
+	s := &site{scheme: "https", names: c.Hosts, mtls: c.MTLS}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	switch {
 	case c.Issuer != "":
@@ -346,6 +353,9 @@ func newSite(c Config) (*site, error) {
 		// A test that breaks TLS on purpose would fill the terminal.
 		ErrorLog:    log.New(io.Discard, "", 0),
 		BaseContext: func(net.Listener) context.Context { return s.ctx },
+	}
+	if err := s.listenMTLS(c); err != nil {
+		return nil, errors.Join(err, s.listener.Close())
 	}
 	return s, nil
 }
@@ -403,7 +413,16 @@ func (s *site) serve() {
 	}
 	l := s.listener
 	if s.scheme == "https" {
-		l = tls.NewListener(l, s.tlsConfig())
+		ask := tls.NoClientCert
+		if s.mtls == MTLSEverywhere {
+			ask = tls.RequestClientCert
+		}
+		l = tls.NewListener(l, s.tlsConfig(ask))
+	}
+	if s.mtlsServer != nil {
+		s.served.Go(func() {
+			_ = s.mtlsServer.Serve(tls.NewListener(s.mtlsListener, s.tlsConfig(tls.RequireAnyClientCert))) // ends with http.ErrServerClosed
+		})
 	}
 	s.served.Go(func() {
 		_ = s.server.Serve(l) // ends with http.ErrServerClosed
@@ -424,6 +443,9 @@ func (s *site) close() error {
 		if s.server != nil {
 			s.closeErr = s.server.Close()
 		}
+		if s.mtlsServer != nil {
+			s.closeErr = errors.Join(s.closeErr, s.mtlsServer.Close())
+		}
 		s.served.Wait()
 	})
 	return s.closeErr
@@ -440,6 +462,8 @@ func (s *site) transport() *http.Transport {
 	var d net.Dialer
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		switch {
+		case s.mtlsMemory != nil && hostname(addr) == memoryMTLSHost:
+			return s.mtlsMemory.dial(ctx)
 		case s.memory != nil && s.answersFor(addr):
 			return s.memory.dial(ctx)
 		case s.listener != nil && s.answersFor(addr):
@@ -474,7 +498,7 @@ func (s *site) answersFor(addr string) bool {
 
 // certificateNames are what the certificate of the site is good for.
 func (s *site) certificateNames() []string {
-	return append([]string{hostname(s.host), "localhost", "127.0.0.1", "::1"}, s.names...)
+	return append([]string{hostname(s.host), memoryMTLSHost, "localhost", "127.0.0.1", "::1"}, s.names...)
 }
 
 // hostname is a host without its port.

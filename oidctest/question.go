@@ -205,7 +205,7 @@ func (x *exchange) answered(q *question) (g *grant, access, refresh string) {
 		clientID: q.client.ID, username: u.Username, sub: op.subject(q.client, u), scopes: q.scopes,
 		authTime: x.now, wantsAuthTime: q.client.RequireAuthTime, acr: q.acr, claims: q.claims,
 	}
-	access = op.issueAccess(g, x.now, x.jkt)
+	access = op.issueAccess(g, x.now, x.binding())
 	if slices.Contains(q.client.grantTypes(), "refresh_token") && (op.c.RefreshAlways || slices.Contains(g.scopes, "offline_access")) {
 		refresh = op.issueRefresh(g, x.now, x.refreshKey())
 	}

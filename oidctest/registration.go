@@ -233,7 +233,7 @@ func (x *exchange) checkClient(c Client, m map[string]any) *registrationError {
 		}
 	}
 	for name, allowed := range map[string][]string{
-		"application_type": {"web", "native"}, "subject_type": {"public", "pairwise"}, "token_endpoint_auth_method": authMethods(),
+		"application_type": {"web", "native"}, "subject_type": {"public", "pairwise"}, "token_endpoint_auth_method": x.op.clientAuthMethods(),
 		"id_token_signed_response_alg": x.op.idTokenAlgs(), "userinfo_signed_response_alg": SigningAlgs(), "authorization_signed_response_alg": SigningAlgs(),
 		"token_endpoint_auth_signing_alg": assertionAlgs(),
 	} {
@@ -266,6 +266,14 @@ func (x *exchange) checkClient(c Client, m map[string]any) *registrationError {
 		}
 		if strings.HasPrefix(alg, "HS") {
 			return badMetadata("private_key_jwt does not go with %s", alg)
+		}
+	case "tls_client_auth":
+		if c.tlsNames() != 1 {
+			return badMetadata("tls_client_auth needs exactly one name of the certificate (RFC 8705, 2.1.2)")
+		}
+	case "self_signed_tls_client_auth":
+		if c.JWKS == nil && c.JWKSURI == "" {
+			return badMetadata("self_signed_tls_client_auth needs jwks or jwks_uri (RFC 8705, 2.2)")
 		}
 	case "client_secret_jwt":
 		if alg != "" && !strings.HasPrefix(alg, "HS") {
@@ -392,7 +400,9 @@ func metadataKinds() map[string]metadataKind {
 		"userinfo_encrypted_response_alg": kindString, "userinfo_encrypted_response_enc": kindString,
 		"token_endpoint_auth_method": kindString, "token_endpoint_auth_signing_alg": kindString,
 		"default_max_age": kindNumber, "require_auth_time": kindBool, "default_acr_values": kindStrings,
-		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "dpop_bound_access_tokens": kindBool, "require_pushed_authorization_requests": kindBool,
+		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "dpop_bound_access_tokens": kindBool, "tls_client_certificate_bound_access_tokens": kindBool,
+		"tls_client_auth_subject_dn": kindString, "tls_client_auth_san_dns": kindString, "tls_client_auth_san_uri": kindString,
+		"tls_client_auth_san_ip": kindString, "tls_client_auth_san_email": kindString, "require_pushed_authorization_requests": kindBool,
 		"post_logout_redirect_uris": kindURIs,
 		"frontchannel_logout_uri":   kindURI, "frontchannel_logout_session_required": kindBool,
 		"backchannel_logout_uri": kindURI, "backchannel_logout_session_required": kindBool,

@@ -37,12 +37,12 @@ type code struct {
 type accessToken struct {
 	scopes []string
 	grant  *grant
-	jkt    string // thumbprint of the DPoP key that it is bound to; empty for a bearer token
+	bound  string // thumbprint of a DPoP key, or of a certificate behind boundToCertificate; empty for a bearer token
 }
 
 type refreshToken struct {
 	grant  *grant
-	jkt    string    // likewise, of a public client's
+	bound  string    // likewise, of a public client's
 	usedAt time.Time // zero if it was not
 }
 
@@ -64,6 +64,9 @@ func (x *exchange) token() *reply {
 		return rep
 	}
 	if rep := x.readProof(); rep != nil {
+		return rep
+	}
+	if rep := x.needsCertificate(); rep != nil {
 		return rep
 	}
 	x.grantType = x.form.Get("grant_type")
@@ -120,7 +123,7 @@ func (x *exchange) exchangeCode() *reply {
 		return oauthError(http.StatusBadRequest, "invalid_grant", refusal)
 	}
 	c.used = true
-	access := op.issueAccess(c.grant, x.now, x.jkt)
+	access := op.issueAccess(c.grant, x.now, x.binding())
 	refresh := ""
 	if slices.Contains(x.client.grantTypes(), "refresh_token") && (op.c.RefreshAlways || slices.Contains(c.grant.scopes, "offline_access")) {
 		refresh = op.issueRefresh(c.grant, x.now, x.refreshKey())
@@ -144,8 +147,8 @@ func (x *exchange) refresh() *reply {
 		refusal = "the refresh token is unknown, expired or another client's"
 	case t.grant.revoked:
 		refusal = "the grant is revoked"
-	case t.jkt != "" && t.jkt != x.jkt:
-		refusal = "the refresh token is bound to another key (RFC 9449, 5)"
+	case t.bound != "" && t.bound != x.binding():
+		refusal = "the refresh token is bound to another key or certificate (RFC 9449, 5; RFC 8705, 4)"
 	case !t.usedAt.IsZero() && x.now.Sub(t.usedAt) > op.c.RefreshGrace:
 		// RFC 9700, section 4.14.2: somebody has a copy; nobody keeps it.
 		op.revoke(t.grant)
@@ -168,7 +171,7 @@ func (x *exchange) refresh() *reply {
 	// The narrower scope is that of this access token alone.
 	narrowed := *t.grant
 	narrowed.scopes = scopes
-	access := op.issueAccessFor(t.grant, &narrowed, x.now, x.jkt)
+	access := op.issueAccessFor(t.grant, &narrowed, x.now, x.binding())
 	next := ""
 	if !op.c.KeepRefreshTokens {
 		if t.usedAt.IsZero() {
@@ -202,29 +205,32 @@ func (x *exchange) tokenResponse(g *grant, access, refresh string, scopes []stri
 }
 
 // issueAccess makes an access token. The caller holds op.mu.
-func (op *OP) issueAccess(g *grant, now time.Time, jkt string) string {
-	return op.issueAccessFor(g, g, now, jkt)
+func (op *OP) issueAccess(g *grant, now time.Time, bound string) string {
+	return op.issueAccessFor(g, g, now, bound)
 }
 
 // issueAccessFor makes an access token that sees what view does and dies with
-// g, and is bound to the DPoP key of that thumbprint, if there is one. The caller
-// holds op.mu.
-func (op *OP) issueAccessFor(g, view *grant, now time.Time, jkt string) string {
+// g, and is bound to a key or certificate if bound says so. The caller holds op.mu.
+func (op *OP) issueAccessFor(g, view *grant, now time.Time, bound string) string {
 	t := "at-" + op.random(24)
 	if op.c.AccessTokenAudience != "" {
+		jkt, x5t := bound, ""
+		if rest, ok := strings.CutPrefix(bound, boundToCertificate); ok {
+			jkt, x5t = "", rest
+		}
 		jwt, err := op.accessJWT(AccessToken{ClientID: g.clientID, Subject: g.sub, Audience: []string{op.c.AccessTokenAudience},
-			Scopes: view.scopes, AuthTime: g.authTime, ACR: g.acr, KeyThumbprint: jkt}, now, t, nil)
+			Scopes: view.scopes, AuthTime: g.authTime, ACR: g.acr, KeyThumbprint: jkt, CertificateThumbprint: x5t}, now, t, nil)
 		if err == nil { // or else it stays opaque, which no resource server takes
 			t = jwt
 		}
 	}
-	op.access.put(t, &accessToken{grant: g, scopes: view.scopes, jkt: jkt}, now.Add(op.c.AccessTokenLifetime))
+	op.access.put(t, &accessToken{grant: g, scopes: view.scopes, bound: bound}, now.Add(op.c.AccessTokenLifetime))
 	return t
 }
 
-func (op *OP) issueRefresh(g *grant, now time.Time, jkt string) string {
+func (op *OP) issueRefresh(g *grant, now time.Time, bound string) string {
 	t := "rt-" + op.random(24)
-	op.refresh.put(t, &refreshToken{grant: g, jkt: jkt}, now.Add(op.c.RefreshTokenLifetime))
+	op.refresh.put(t, &refreshToken{grant: g, bound: bound}, now.Add(op.c.RefreshTokenLifetime))
 	return t
 }
 

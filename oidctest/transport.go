@@ -37,7 +37,7 @@ func newCertificate(names []string, from, until time.Time) (*x509.Certificate, t
 		NotBefore:             from,
 		NotAfter:              until,
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}
@@ -60,9 +60,9 @@ func newCertificate(names []string, from, until time.Time) (*x509.Certificate, t
 }
 
 // tlsConfig serves the certificate of the site, or what a fault puts in its
-// place. It is asked for each new connection; one that is open stays as it is.
-func (s *site) tlsConfig() *tls.Config {
-	base := &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+// place, and asks clients for theirs as it is told. It is asked for each new connection; one that is open stays as it is.
+func (s *site) tlsConfig(ask tls.ClientAuthType) *tls.Config {
+	base := &tls.Config{ClientAuth: ask, Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		s.mu.Lock()
 		ops := s.ops
@@ -72,7 +72,7 @@ func (s *site) tlsConfig() *tls.Config {
 				if b.handshake == nil {
 					continue
 				}
-				c := &tls.Config{Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+				c := &tls.Config{ClientAuth: ask, Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 				if err := b.handshake(s, c); err != nil {
 					return nil, err
 				}

@@ -15,6 +15,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"time"
 )
@@ -93,6 +94,12 @@ type Config struct {
 	// Now tells the time for Exchange.Start and Exchange.Took. Nil: time.Now.
 	// Deadlines are kept by the context's own clock.
 	Now func() time.Time
+
+	// Certificate is shown to a server that asks for one, whichever authorities
+	// the server names. Zero: none. It needs a transport of ours, or an
+	// *http.Transport that leaves TLS to net/http. A Client with a certificate
+	// shares neither connections nor TLS sessions with any other.
+	Certificate *tls.Certificate
 
 	// UseProxyFromEnvironment honours HTTPS_PROXY, HTTP_PROXY and NO_PROXY as
 	// net/http does. Zero: those variables are ignored, also for a caller's

@@ -30,7 +30,7 @@ type Client struct {
 
 // New returns a Client. It fails if an entry of AllowPrivate is neither a host
 // nor a prefix, if Timeout is negative, or if the given transport cannot speak
-// TLS 1.2.
+// TLS 1.2 or show Certificate.
 func New(cfg Config) (*Client, error) {
 	g, err := newGuard(cfg.AllowPrivate)
 	if err != nil {
@@ -68,8 +68,17 @@ func New(cfg Config) (*Client, error) {
 			return nil, err
 		}
 	default:
+		if cfg.Certificate != nil {
+			return nil, fmt.Errorf("fetch: a %T cannot be given a certificate: want an *http.Transport", given)
+		}
 		c.roundTrip = given
 		return c, nil
+	}
+	if cfg.Certificate != nil {
+		if t.DialTLSContext != nil {
+			return nil, errors.New("fetch: a transport that dials TLS by itself cannot be given a certificate")
+		}
+		ShowCertificate(t, cfg.Certificate)
 	}
 	c.proxy = t.Proxy
 	if c.proxy == nil && cfg.UseProxyFromEnvironment {

@@ -43,6 +43,22 @@ func newTransport(g *guard) *http.Transport {
 	return t
 }
 
+// ShowCertificate has a transport, which must be the caller's own, show a
+// certificate to servers that ask for one. net/http would choose by the
+// authorities that a server names, where a self-signed certificate never is; and a
+// session of an earlier certificate would speak for it.
+func ShowCertificate(t *http.Transport, cert *tls.Certificate) {
+	if t.TLSClientConfig == nil {
+		t.TLSClientConfig = new(tls.Config)
+	} else {
+		t.TLSClientConfig = t.TLSClientConfig.Clone()
+	}
+	t.TLSClientConfig.MinVersion = max(t.TLSClientConfig.MinVersion, tls.VersionTLS12)
+	t.TLSClientConfig.Certificates = nil
+	t.TLSClientConfig.ClientSessionCache = nil
+	t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
+}
+
 // guardTransport clones a caller's transport and guards the clone.
 func guardTransport(theirs *http.Transport, g *guard, envProxy bool) (*http.Transport, error) {
 	ownDial := theirs.DialContext != nil || theirs.Dial != nil || theirs.DialTLSContext != nil || theirs.DialTLS != nil

@@ -24,6 +24,9 @@ type publicJWK struct {
 	E   string `json:"e,omitempty"`
 	X   string `json:"x,omitempty"`
 	Y   string `json:"y,omitempty"`
+
+	// X5c is base64 and not base64url (RFC 7517 section 4.7), as Go writes bytes.
+	X5c [][]byte `json:"x5c,omitempty"`
 }
 
 // PublicKeySet returns the JWK Set (RFC 7517 section 5) of the public halves of
@@ -47,7 +50,7 @@ func PublicKeySet(keys ...SigningKey) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.Kid, j.Use, j.Alg = k.ID, use, k.Alg
+		j.Kid, j.Use, j.Alg, j.X5c = k.ID, use, k.Alg, k.Chain
 		public = append(public, j)
 	}
 	return json.Marshal(map[string][]publicJWK{"keys": public})

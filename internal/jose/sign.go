@@ -21,10 +21,11 @@ import (
 // SigningKey is a key of ours and the one algorithm it is used with. Printed,
 // logged or encoded as JSON it shows ID and Alg alone.
 type SigningKey struct {
-	ID      string // kid; empty if tokens are to carry none
-	Alg     string // RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA, Ed25519, HS256 to HS512
-	Use     string // "sig"; empty means the same. "enc": only to be published by PublicKeySet
-	Private any    // a crypto.Signer (of an HSM or KMS, too), or a []byte for HMAC
+	ID      string   // kid; empty if tokens are to carry none
+	Alg     string   // RS256 to RS512, PS256 to PS512, ES256 to ES512, EdDSA, Ed25519, HS256 to HS512
+	Use     string   // "sig"; empty means the same. "enc": only to be published by PublicKeySet
+	Private any      // a crypto.Signer (of an HSM or KMS, too), or a []byte for HMAC
+	Chain   [][]byte // certificates in DER, the key's own first; only to be published by PublicKeySet
 }
 
 // Sign signs payload and returns the token in the compact serialization. header
