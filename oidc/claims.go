@@ -74,7 +74,8 @@ func standardClaims(object string, q Quirks) (c StandardClaims, malformed []stri
 	if err != nil {
 		return StandardClaims{}, nil
 	}
-	return c, sorted(malformed)
+	slices.Sort(malformed)
+	return c, malformed
 }
 
 // note reads one member and adds its name to malformed if its type is wrong.
@@ -82,12 +83,6 @@ func (c *StandardClaims) note(malformed *[]string, name, value string, q Quirks)
 	if value != "null" && !c.read(name, value, q) {
 		*malformed = append(*malformed, name)
 	}
-}
-
-// sorted has each name once: strictjson.Scan may have shown a member twice.
-func sorted(names []string) []string {
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // read takes one member, if it is a standard claim, and reports whether its type

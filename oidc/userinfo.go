@@ -134,7 +134,7 @@ func (c *Client) readUserInfo(ctx context.Context, res *fetch.Response, subject 
 	if err := k.that(there && sub == subject, SubjectMismatch, "Core 5.3.4", "sub is the ID Token's", subject, sub); err != nil {
 		return nil, err
 	}
-	u.Malformed = sorted(u.Malformed)
+	slices.Sort(u.Malformed)
 	return u, nil
 }
 

@@ -9,13 +9,12 @@ import (
 	"crypto/sha512"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
 	"math/big"
 	"strconv"
-
-	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // SigningKey is a key of ours and the one algorithm it is used with. Printed,
@@ -54,7 +53,7 @@ func Sign(k SigningKey, header map[string]any, payload []byte) (string, error) {
 	if k.ID != "" {
 		all["kid"] = k.ID
 	}
-	protected, cause := jsonv2.Marshal(all, jsonv2.Deterministic(true))
+	protected, cause := json.Marshal(all)
 	if cause != nil {
 		return "", &Error{Reason: Malformed, Detail: "header", Err: cause}
 	}
@@ -207,4 +206,4 @@ func (k SigningKey) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(k.redact
 func (k SigningKey) LogValue() slog.Value { return slog.StringValue(k.redacted()) }
 
 // MarshalJSON encodes the key, as a string, without its private part.
-func (k SigningKey) MarshalJSON() ([]byte, error) { return jsonv2.Marshal(k.redacted()) }
+func (k SigningKey) MarshalJSON() ([]byte, error) { return json.Marshal(k.redacted()) }

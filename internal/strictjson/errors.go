@@ -1,15 +1,8 @@
 package strictjson
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
-
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Kind says which rule of this package a text broke.
@@ -66,90 +59,38 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// explain turns an error of the decoder into ours. The decoder's own message is
-// dropped, because it may quote the value.
-func explain(data []byte, err error) error {
-	if own, ok := errors.AsType[*Error](err); ok {
-		e := &Error{Kind: own.Kind, Path: own.Path, Detail: own.Detail}
-		if semantic, ok := errors.AsType[*jsonv2.SemanticError](err); ok && e.Path == "" {
-			e.Path = cut(semantic.JSONPointer)
-		}
-		return e
-	}
-	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return explainSyntax(data, syntactic)
-	}
-	if semantic, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
-		e := &Error{Kind: WrongType, Path: cut(semantic.JSONPointer)}
-		if errors.Is(semantic.Err, strconv.ErrRange) {
-			e.Kind = OutOfRange
-		}
-		if semantic.GoType != nil {
-			e.Detail = "expected " + semantic.GoType.String()
-		}
-		if name := kindName(semantic.JSONKind); name != "" {
-			if e.Detail != "" {
-				e.Detail += ", "
-			}
-			e.Detail += "got " + name
-		}
-		return e
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &Error{Kind: Syntax, Detail: "cut short"}
-	}
-	// Only a misuse is left, such as a v that is no pointer: the decoder's words
-	// are about the program, not about data.
-	return err
+// below is the path of what is at path inside a member or element. It grows from
+// its end, and is kept short meanwhile.
+func below(segment, path string) string {
+	segment = segment[:min(len(segment), 2*maxPath)]
+	segment = strings.ReplaceAll(strings.ReplaceAll(segment, "~", "~0"), "/", "~1") // RFC 6901 section 3
+	path = "/" + segment + path
+	return path[:min(len(path), 4*maxPath)]
 }
 
-func explainSyntax(data []byte, syntactic *jsontext.SyntacticError) *Error {
-	e := &Error{Kind: Syntax, Path: cut(syntactic.JSONPointer)}
-	offset := int(min(max(syntactic.ByteOffset, 0), int64(len(data))))
-	at := "at byte " + strconv.Itoa(offset)
-	switch {
-	case errors.Is(syntactic, jsontext.ErrDuplicateName):
-		e.Kind, e.Detail = DuplicateName, "the object has this member twice"
-	case errors.Is(syntactic, io.ErrUnexpectedEOF):
-		e.Detail = "cut short"
-	case !utf8.Valid(data):
-		e.Kind, e.Detail = InvalidUTF8, at
-	case strings.Contains(syntactic.Error(), "surrogate"):
-		e.Kind, e.Detail = InvalidUTF8, "unpaired surrogate "+at
-	case e.Path == "" && completeBefore(data, offset):
-		e.Kind, e.Detail = TrailingData, "something follows the JSON value "+at
-	default:
-		e.Detail = at
-	}
-	return e
-}
-
-// completeBefore reports whether data up to offset is a value by itself.
-func completeBefore(data []byte, offset int) bool {
-	return jsontext.Value(bytes.TrimSpace(data[:offset])).IsValid()
-}
-
-func cut(path jsontext.Pointer) string {
+func cut(path string) string {
 	if len(path) <= maxPath {
-		return string(path)
+		return path
 	}
-	return strings.ToValidUTF8(string(path[:maxPath]), "") + "…"
+	return strings.ToValidUTF8(path[:maxPath], "") + "…"
 }
 
-func kindName(k jsontext.Kind) string {
-	switch k {
+// kindName says of which kind the value is that begins text.
+func kindName(text string) string {
+	if text == "" {
+		return "nothing"
+	}
+	switch text[0] {
 	case 'n':
 		return "null"
 	case 'f', 't':
 		return "boolean"
 	case '"':
 		return "string"
-	case '0':
-		return "number"
 	case '{':
 		return "object"
 	case '[':
 		return "array"
 	}
-	return ""
+	return "number"
 }

@@ -1,18 +1,12 @@
 package strictjson
 
 import (
-	"bytes"
-	"math/bits"
 	"slices"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"strconv"
 )
 
-// maxFastNames is how many members an object may have for its names to be
-// compared one by one; a larger one goes to the library, which hashes them.
-const maxFastNames = 48
+// maxFewNames is how many names of an object are kept and compared without a map.
+const maxFewNames = 48
 
 // Scan calls visit for each member of the one object in data, in order, with the
 // member's value as it was written, white space around it removed. The rules are
@@ -23,63 +17,94 @@ const maxFastNames = 48
 //
 // It exists for the claims of a token, which are read at every login: one pass
 // and no allocation, where decoding into a struct costs as much as a tenth of the
-// signature's verification. What is unusual (an escaped name, an object of very
-// many members) is handed to the library.
+// signature's verification.
 func Scan(data string, visit func(name, value string) error) error {
 	s := scanner{data: data}
-	switch s.object(1, visit) {
-	case scanned:
-		s.space()
-		if s.at == len(s.data) {
-			return nil
+	if s.space(); s.at == len(data) || data[s.at] != '{' {
+		if !s.root(nil) {
+			return s.failure()
 		}
-	case stopped:
-		return s.err
+		return &Error{Kind: WrongType, Detail: "expected an object, got " + kindName(data[s.at:])}
 	}
-	return scanSlowly(data, visit)
+	if !s.root(visit) {
+		return s.failure()
+	}
+	return nil
 }
 
-// scanSlowly leaves everything to the library; it also finds the reason for what
-// the quick way refused. visit may be called again for members that it saw.
-func scanSlowly(data string, visit func(name, value string) error) error {
-	text := []byte(data)
-	if err := Valid(text); err != nil {
-		return err
+// check applies the rules of this package to data.
+func check(data string) error {
+	s := scanner{data: data}
+	if !s.root(nil) {
+		return s.failure()
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(text))
-	if kind := d.PeekKind(); kind != '{' {
-		return &Error{Kind: WrongType, Detail: "expected an object, got " + kindName(kind)}
-	}
-	// Valid knows already that nothing below can fail; an error would only be
-	// passed on.
-	_, err := d.ReadToken() // the brace
-	for err == nil && d.PeekKind() != '}' {
-		var name jsontext.Token
-		if name, err = d.ReadToken(); err != nil {
-			break
-		}
-		key := name.String()
-		var value jsontext.Value
-		if value, err = d.ReadValue(); err == nil {
-			err = visit(key, string(value))
-		}
-	}
-	return err
+	return nil
 }
 
-// outcome is how one step of the scan ended.
-type outcome int
-
-const (
-	scanned outcome = iota
-	unusual         // wrong, or for the library to read
-	stopped         // by visit
-)
-
+// scanner reads one JSON text from its beginning. Its methods report whether what
+// they read obeys the rules; if not, failure tells why.
 type scanner struct {
 	data string
 	at   int
-	err  error // of visit
+
+	stop error  // of visit
+	kind Kind   // of the rule that was broken
+	why  string // the detail of it
+	path string // to it, from where the reading has got back to
+}
+
+func (s *scanner) failure() error {
+	if s.stop != nil {
+		return s.stop
+	}
+	return &Error{Kind: s.kind, Path: cut(s.path), Detail: s.why}
+}
+
+func (s *scanner) refuse(k Kind, why string) bool {
+	s.kind, s.why = k, why
+	return false
+}
+
+// syntax refuses what stands at the place that was reached.
+func (s *scanner) syntax() bool {
+	if s.at >= len(s.data) {
+		return s.refuse(Syntax, "cut short")
+	}
+	return s.refuse(Syntax, "at byte "+strconv.Itoa(s.at))
+}
+
+// within says, on the way back, that the failure is inside a member or element.
+func (s *scanner) within(segment string) bool {
+	if s.kind != TooDeep {
+		s.path = below(segment, s.path)
+	}
+	return false
+}
+
+// root reads the whole text; visit is for the members of an object.
+func (s *scanner) root(visit func(name, value string) error) bool {
+	if len(s.data) >= 3 && s.data[:3] == "\xef\xbb\xbf" {
+		// RFC 8259 section 8.1 allows a parser to ignore it; RFC 7493 section
+		// 2.1 knows no such leave.
+		return s.refuse(ByteOrderMark, "starts with a byte order mark")
+	}
+	s.space()
+	start := s.at
+	if start == len(s.data) {
+		return s.refuse(Syntax, "empty, expected a JSON value")
+	}
+	if !s.value(0, visit) {
+		return false
+	}
+	null := s.data[start:s.at] == "null"
+	if s.space(); s.at != len(s.data) {
+		return s.refuse(TrailingData, "something follows the JSON value at byte "+strconv.Itoa(s.at))
+	}
+	s.at = start
+	if null {
+		return s.refuse(NullRoot, "null, expected a value")
+	}
+	return true
 }
 
 func (s *scanner) space() {
@@ -101,57 +126,119 @@ func (s *scanner) take(c byte) bool {
 	return false
 }
 
-// object reads one object whose depth is given; visit is nil for a nested one.
-func (s *scanner) object(depth int, visit func(name, value string) error) outcome {
-	s.space()
-	if depth > MaxDepth || !s.take('{') {
-		return unusual
+// value reads a value inside an object or array of the given depth; visit is for
+// the members of an object.
+func (s *scanner) value(depth int, visit func(name, value string) error) bool {
+	if s.at == len(s.data) {
+		return s.syntax()
 	}
-	s.space()
-	if s.take('}') {
-		return scanned
+	switch c := s.data[s.at]; c {
+	case '"':
+		_, ok := s.text()
+		return ok
+	case '{':
+		return s.object(depth+1, visit)
+	case '[':
+		return s.array(depth + 1)
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return s.number()
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
 	}
-	var names [maxFastNames]string
-	var seen uint64 // a mark for each name, so that few are compared
-	for n := 0; ; n++ {
+	return s.syntax()
+}
+
+func (s *scanner) literal(want string) bool {
+	for i := range len(want) {
+		if !s.take(want[i]) {
+			return s.syntax()
+		}
+	}
+	return true
+}
+
+// object reads an object, whose brace is there.
+func (s *scanner) object(depth int, visit func(name, value string) error) bool {
+	if depth > MaxDepth {
+		return s.refuse(TooDeep, "nested more than 64 levels deep")
+	}
+	s.at++
+	if s.space(); s.take('}') {
+		return true
+	}
+	var names names
+	for {
 		s.space()
 		start := s.at
-		plain, ok := s.text()
-		if !ok || n == maxFastNames {
-			return unusual
+		escaped, ok := s.text()
+		if !ok {
+			return false
 		}
 		name := s.data[start+1 : s.at-1]
-		if !plain && strings.IndexByte(name, '\\') >= 0 {
-			return unusual // the same name may be spelled in two ways
+		if escaped { // the same name may be spelled in two ways
+			name, _ = unescape(name)
 		}
-		mark := markOf(name)
-		if seen&mark != 0 && slices.Contains(names[:n], name) {
-			return unusual
+		if !names.add(name) {
+			s.refuse(DuplicateName, "the object has this member twice")
+			return s.within(name)
 		}
-		seen |= mark
-		names[n] = name
-		s.space()
-		if !s.take(':') {
-			return unusual
+		if s.space(); !s.take(':') {
+			return s.syntax()
 		}
 		s.space()
 		start = s.at
-		if !s.value(depth) {
-			return unusual
+		if !s.value(depth, nil) {
+			return s.within(name)
 		}
 		if visit != nil {
-			if s.err = visit(name, s.data[start:s.at]); s.err != nil {
-				return stopped
+			if s.stop = visit(name, s.data[start:s.at]); s.stop != nil {
+				return false
 			}
 		}
-		s.space()
-		if s.take('}') {
-			return scanned
+		if s.space(); s.take('}') {
+			return true
 		}
 		if !s.take(',') {
-			return unusual
+			return s.syntax()
 		}
 	}
+}
+
+// names are those of one object.
+type names struct {
+	few   [maxFewNames]string
+	n     int
+	marks uint64          // one for each of few, so that hardly any are compared
+	many  map[string]bool // all of them, when few is full
+}
+
+// add reports whether name is new.
+func (s *names) add(name string) bool {
+	if s.n == maxFewNames {
+		if s.many == nil {
+			s.many = make(map[string]bool, 2*maxFewNames)
+			for _, known := range s.few {
+				s.many[known] = true
+			}
+		}
+		if s.many[name] {
+			return false
+		}
+		s.many[name] = true
+		return true
+	}
+	mark := markOf(name)
+	if s.marks&mark != 0 && slices.Contains(s.few[:s.n], name) {
+		return false
+	}
+	s.few[s.n] = name
+	s.n++
+	s.marks |= mark
+	return true
 }
 
 // markOf returns one bit, the same for equal names and mostly another for others.
@@ -163,130 +250,45 @@ func markOf(name string) uint64 {
 	return 1 << (h % 64)
 }
 
+// array reads an array, whose bracket is there.
 func (s *scanner) array(depth int) bool {
-	if depth > MaxDepth || !s.take('[') {
-		return false
+	if depth > MaxDepth {
+		return s.refuse(TooDeep, "nested more than 64 levels deep")
 	}
-	s.space()
-	if s.take(']') {
+	s.at++
+	if s.space(); s.take(']') {
 		return true
 	}
-	for {
+	for n := 0; ; n++ {
 		s.space()
-		if !s.value(depth) {
-			return false
+		if !s.value(depth, nil) {
+			return s.within(strconv.Itoa(n))
 		}
-		s.space()
-		if s.take(']') {
+		if s.space(); s.take(']') {
 			return true
 		}
 		if !s.take(',') {
-			return false
+			return s.syntax()
 		}
 	}
 }
-
-// value reads a value inside an object or array of the given depth.
-func (s *scanner) value(depth int) bool {
-	if s.at == len(s.data) {
-		return false
-	}
-	switch c := s.data[s.at]; {
-	case c == '"':
-		_, ok := s.text()
-		return ok
-	case c == '{':
-		return s.object(depth+1, nil) == scanned
-	case c == '[':
-		return s.array(depth + 1)
-	case c == '-' || '0' <= c && c <= '9':
-		return s.number()
-	}
-	for _, literal := range [...]string{"true", "false", "null"} {
-		if strings.HasPrefix(s.data[s.at:], literal) {
-			s.at += len(literal)
-			return true
-		}
-	}
-	return false
-}
-
-// text reads a string with its quotation marks. One that has more than printable
-// ASCII is checked by the library, which knows escapes, surrogates and UTF-8.
-func (s *scanner) text() (plain, ok bool) {
-	d, i := s.data, s.at
-	if i == len(d) || d[i] != '"' {
-		return false, false
-	}
-	plain = true
-	for i = skipPlain(d, i+1); i < len(d); i = skipPlain(d, i+1) {
-		switch c := d[i]; {
-		case c == '"':
-			start := s.at
-			s.at = i + 1
-			return plain, plain || jsontext.Value(d[start:i+1]).IsValid()
-		case c < ' ':
-			return false, false
-		case c == '\\':
-			i++ // what follows is not the end of the string
-		}
-		plain = false
-	}
-	return false, false
-}
-
-// skipPlain returns where in d, from i on, the first special byte is, or a number
-// that is not less than len(d) if there is none.
-func skipPlain(d string, i int) int {
-	for i+8 <= len(d) {
-		// Eight bytes at once, of which the compiler makes one load. This is
-		// where a scan spends its time: byte by byte it takes three times as long.
-		b := d[i : i+8]
-		if at := firstSpecial(uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56); at < 8 {
-			return i + at
-		}
-		i += 8
-	}
-	for i < len(d) && !special[d[i]] {
-		i++
-	}
-	return i
-}
-
-// firstSpecial returns which byte of w, the lowest first, is the first that is
-// special, or 8. A subtraction that borrows marks a byte above a special one
-// only, so the first mark is always true.
-func firstSpecial(w uint64) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	quotes, escapes := w^(ones*'"'), w^(ones*'\\')
-	marks := (w | (w - ones*' ') | (quotes - ones) | (escapes - ones)) & highs
-	return bits.TrailingZeros64(marks) / 8
-}
-
-// special are the bytes at which reading a string has to stop and think: its end,
-// an escape, what must be escaped, and what is not ASCII. It is read only.
-var special = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf
-	}
-	return t
-}()
 
 // number is RFC 8259 section 6.
 func (s *scanner) number() bool {
 	s.take('-')
 	if !s.take('0') && !s.digits() {
-		return false
+		return s.syntax()
 	}
 	if s.take('.') && !s.digits() {
-		return false
+		return s.syntax()
 	}
 	if s.take('e') || s.take('E') {
 		if !s.take('+') {
 			s.take('-')
 		}
-		return s.digits()
+		if !s.digits() {
+			return s.syntax()
+		}
 	}
 	return true
 }
@@ -299,59 +301,4 @@ func (s *scanner) digits() bool {
 	some := i > s.at
 	s.at = i
 	return some
-}
-
-// Text returns the string that value, as Scan hands it out, is; ok is false for a
-// value of another type. Without escapes it allocates nothing.
-func Text(value string) (text string, ok bool) {
-	if len(value) < 2 || value[0] != '"' {
-		return "", false
-	}
-	if strings.IndexByte(value, '\\') < 0 {
-		return value[1 : len(value)-1], true
-	}
-	b, err := jsontext.AppendUnquote(nil, value)
-	return string(b), err == nil
-}
-
-// List returns the list of strings that value, as Scan hands it out, is; ok is
-// false for a value of another type.
-func List(value string) (list []string, ok bool) {
-	list, ok = AppendList(make([]string, 0, 1+strings.Count(value, ",")), value)
-	if !ok {
-		return nil, false
-	}
-	return list, true
-}
-
-// AppendList is List for several lists in one piece of memory: it appends to list.
-// What it appended has no meaning when ok is false.
-func AppendList(list []string, value string) (longer []string, ok bool) {
-	s := scanner{data: value}
-	if !s.take('[') {
-		return list, false
-	}
-	s.space()
-	if s.take(']') {
-		return list, s.at == len(value)
-	}
-	for {
-		s.space()
-		start := s.at
-		if _, ok := s.text(); !ok {
-			return list, false
-		}
-		text, ok := Text(value[start:s.at])
-		if !ok {
-			return list, false
-		}
-		list = append(list, text)
-		s.space()
-		if s.take(']') {
-			return list, s.at == len(value)
-		}
-		if !s.take(',') {
-			return list, false
-		}
-	}
 }

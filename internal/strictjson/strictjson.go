@@ -15,11 +15,9 @@
 package strictjson
 
 import (
-	"bytes"
 	"encoding/json"
-
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
+	"errors"
+	"reflect"
 )
 
 // MaxDepth is how many objects and arrays may be nested in one another. Real
@@ -27,89 +25,43 @@ import (
 // also what keeps a text of brackets from costing a deep stack.
 const MaxDepth = 64
 
-// Unmarshal decodes the one JSON value in data into v, a non-nil pointer.
-// The value must be of the kind v wants; members unknown to v are ignored.
-// Inside the root a null leaves the zero value, except where the type says
-// otherwise ([Seconds] refuses it). On error v may be partly filled and must not
-// be used. Every error caused by data is an [*Error].
+// Unmarshal decodes the one JSON value in data into v, a non-nil pointer, by the
+// struct tags of encoding/json. The value must be of the kind v wants; members
+// unknown to v are ignored. Inside the root a null leaves the zero value, except
+// where the type says otherwise ([Seconds] refuses it). On error v may be partly
+// filled and must not be used. Every error caused by data is an [*Error].
 func Unmarshal(data []byte, v any) error {
-	if err := prepare(data); err != nil {
+	to := reflect.ValueOf(v)
+	if to.Kind() != reflect.Pointer || to.IsNil() {
+		return errors.New("strictjson: the target is no pointer, or nil")
+	}
+	text := string(data)
+	if err := check(text); err != nil {
 		return err
 	}
-	if err := jsonv2.Unmarshal(data, v); err != nil {
-		return explain(data, err)
+	d := decoder{scanner: scanner{data: text}}
+	d.space()
+	err := d.into(to.Elem())
+	if e, ok := err.(*Error); ok {
+		e.Path = cut(e.Path)
 	}
-	return nil
+	return err
 }
 
 // Object splits the one JSON object in data into its members, each checked by
 // the rules of this package and left as it was written. Any other root is an
 // [*Error] of kind [WrongType]. The result is never nil when the error is.
 func Object(data []byte) (map[string]json.RawMessage, error) {
-	var members map[string]json.RawMessage
-	if err := Unmarshal(data, &members); err != nil {
+	members := make(map[string]json.RawMessage)
+	err := Scan(string(data), func(name, value string) error {
+		members[name] = json.RawMessage(value)
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	return members, nil
 }
 
 // Valid applies the rules of this package to data without decoding it.
-// It allocates nothing when data is valid.
-func Valid(data []byte) error {
-	if err := prepare(data); err != nil {
-		return err
-	}
-	if jsontext.Value(data).IsValid() {
-		return nil
-	}
-	// The quick test does not say why. Decode once more, for the reason.
-	d := jsontext.NewDecoder(bytes.NewBuffer(data))
-	if _, err := d.ReadValue(); err != nil {
-		return explain(data, err)
-	}
-	return &Error{Kind: TrailingData, Detail: "something follows the JSON value"}
-}
-
-// prepare applies the rules that the decoder has no setting for.
-func prepare(data []byte) error {
-	rest := bytes.TrimLeft(data, " \t\r\n")
-	switch {
-	case len(rest) == 0:
-		return &Error{Kind: Syntax, Detail: "empty, expected a JSON value"}
-	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		// RFC 8259 section 8.1 allows a parser to ignore it; RFC 7493 section
-		// 2.1 knows no such leave.
-		return &Error{Kind: ByteOrderMark, Detail: "starts with a byte order mark"}
-	case string(bytes.TrimRight(rest, " \t\r\n")) == "null":
-		return &Error{Kind: NullRoot, Detail: "null, expected a value"}
-	case tooDeep(data):
-		return &Error{Kind: TooDeep, Detail: "nested more than 64 levels deep"}
-	}
-	return nil
-}
-
-// tooDeep reports whether more than MaxDepth objects and arrays are open at one
-// place of data. For text that is not JSON the answer has no meaning, and does
-// no harm: such text is refused in any case.
-func tooDeep(data []byte) bool {
-	if bytes.Count(data, []byte{'{'})+bytes.Count(data, []byte{'['}) <= MaxDepth {
-		return false // the usual message: two vectorised counts and done
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > MaxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
-}
+func Valid(data []byte) error { return check(string(data)) }
