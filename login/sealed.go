@@ -54,7 +54,7 @@ func (m *Manager) openCookie(value string, s *Session) error {
 			return errNoSession
 		}
 		have = m.opened(d, "", 0)
-		m.cache.put(value, have)
+		m.cache.put(value, have, m.now())
 	}
 	if !m.now().Before(have.ends) {
 		return errNoSession

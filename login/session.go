@@ -244,7 +244,7 @@ func (m *Manager) load(ctx context.Context, value, place string, have cached, s 
 			return err
 		}
 		have = m.opened(d, place, rec.Rev)
-		m.cache.put(value, have)
+		m.cache.put(value, have, m.now())
 	}
 	now := m.now()
 	// The store's clock may be behind ours.
@@ -270,7 +270,7 @@ func (m *Manager) touch(ctx context.Context, value string, have cached, rec stor
 	}
 	rec.Value, rec.Expires = sealed, m.ends(&d)
 	if rec, err = m.c.Store.Replace(ctx, rec); err == nil {
-		m.cache.put(value, m.opened(&d, have.session.place, rec.Rev))
+		m.cache.put(value, m.opened(&d, have.session.place, rec.Rev), m.now())
 	}
 }
 
@@ -344,8 +344,9 @@ func (m *Manager) newSession(t *oidc.IDToken, clientID, sessionState string) (*S
 type cache struct {
 	max    int // of a shard
 	shards [cacheShards]struct {
-		mu      sync.Mutex // guards entries
+		mu      sync.Mutex // guards the fields below
 		entries map[string]cached
+		sweepAt int // how many entries there are when those that ended go
 	}
 }
 
@@ -353,6 +354,7 @@ const (
 	cacheShards = 64
 	maxCached   = 512 // of a shard, by session ids
 	maxOpened   = 64  // of a shard, by sealed cookies, each of them some kilobytes
+	minSweep    = 16  // of a shard; fewer are not looked through
 )
 
 // cached is a session that was opened; nothing of it changes.
@@ -379,12 +381,23 @@ func (c *cache) get(value string) (cached, bool) {
 	return e, ok
 }
 
-func (c *cache) put(value string, e cached) {
+func (c *cache) put(value string, e cached, now time.Time) {
 	sh := &c.shards[shard(value)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.entries == nil {
 		sh.entries = make(map[string]cached)
+		sh.sweepAt = minSweep
+	}
+	if len(sh.entries) >= sh.sweepAt {
+		// What ended is asked for by nobody, who would have it forgotten. Each
+		// time twice as many are waited for, so that a put costs the same.
+		for value, e := range sh.entries {
+			if now.After(e.ends) {
+				delete(sh.entries, value)
+			}
+		}
+		sh.sweepAt = max(2*len(sh.entries), minSweep)
 	}
 	if _, ok := sh.entries[value]; !ok && len(sh.entries) >= c.max {
 		for victim := range sh.entries {

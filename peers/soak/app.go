@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -67,7 +66,7 @@ func newApp(op *opProcess, lifetime time.Duration) (*app, error) {
 		return nil, err
 	}
 	a.manager, err = login.New(login.Config{Origin: origin, RP: a.rp, Store: a.store, Lifetime: lifetime,
-		Issuer: op.Issuer, Logger: slog.New(slog.DiscardHandler)})
+		Issuer: op.Issuer, OnError: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), login.Status(err)) }})
 	if err != nil {
 		return nil, err
 	}

@@ -35,11 +35,7 @@ type settings struct {
 	rotate   time.Duration // of the OP's keys
 	users    int           // at once
 	pause    time.Duration // of each of them, between two steps
-	warm     int64         // logins at full speed before the clock starts, to fill what is bounded
 }
-
-// cachedSessions is how many opened sessions package login keeps in memory.
-const cachedSessions = 64 * 512
 
 func main() {
 	if os.Getenv(opVariable) != "" {
@@ -49,7 +45,7 @@ func main() {
 		}
 		return
 	}
-	s := settings{lifetime: time.Minute, token: 3 * time.Second, rotate: 20 * time.Second, users: 4, pause: 100 * time.Millisecond, warm: cachedSessions + cachedSessions/4}
+	s := settings{lifetime: time.Minute, token: 3 * time.Second, rotate: 20 * time.Second, users: 4, pause: 100 * time.Millisecond}
 	flag.DurationVar(&s.length, "for", time.Hour, "how long")
 	write := flag.Bool("write", false, "write docs/soak.md")
 	flag.Parse()
@@ -105,7 +101,6 @@ func soak(ctx context.Context, s settings, progress io.Writer) (*result, error) 
 			fmt.Fprintln(progress, "failed:", err)
 		}
 	}
-	a.fill(ctx, s, failed)
 	begun := time.Now()
 	living, end := context.WithTimeout(ctx, s.length)
 	defer end()
@@ -132,26 +127,6 @@ func soak(ctx context.Context, s settings, progress io.Writer) (*result, error) 
 	}
 	r.left = left(before)
 	return r, nil
-}
-
-// fill has users log in as fast as they can.
-func (a *app) fill(ctx context.Context, s settings, failed func(error)) {
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	var users sync.WaitGroup
-	defer users.Wait()
-	if s.warm == 0 {
-		return
-	}
-	for range s.users {
-		users.Go(func() { a.live(ctx, time.Millisecond, failed) })
-	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for ctx.Err() == nil && a.counts.logins.Load() < s.warm {
-		<-tick.C
-	}
-	end()
 }
 
 // left waits for what is ending, and tells which goroutines stay.

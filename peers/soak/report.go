@@ -20,8 +20,7 @@ Written by `+"`go run ./peers/soak -write`"+`, which ran for %v until %s: %d cor
 	fmt.Fprintf(&b, `%d users at once, one step each every %v: some log in and are not seen again, some log out, some come back until their session
 is over, some bring forged answers. Sessions and grants last %v, access tokens %v; the OP, a process of its own, replaces
 and withdraws its keys every %v, and its metadata is fetched anew every %v. The web floor, the relying party and the memory
-store run in the process that is measured. Before the clock started, %d logins filled what is bounded: package login keeps
-%d opened sessions.
+store run in the process that is measured.
 
 | done | times |
 |---|---|
@@ -33,7 +32,7 @@ store run in the process that is measured. Before the clock started, %d logins f
 | forged answers, refused | %d |
 | steps that failed | %d |
 
-`, s.users, s.pause, s.lifetime, s.token, s.rotate, s.lifetime, s.warm, cachedSessions,
+`, s.users, s.pause, s.lifetime, s.token, s.rotate, s.lifetime,
 		c.logins.Load(), c.pages.Load(), c.refreshes.Load(), c.keyFetches.Load(), c.logouts.Load(), c.forged.Load(), c.refused.Load())
 	b.WriteString("After a garbage collection, by quarters of the run (medians):\n\n| quarter | live heap | objects | goroutines | file descriptors | records in the store |\n|---|---|---|---|---|---|\n")
 	for q := range 4 {
