@@ -193,7 +193,9 @@ func (v *AccessTokenVerifier) Remembered() int {
 //
 // A *ProtocolError says what is wrong with the token. KeysUnavailable says nothing
 // about the token: it is not known to be good.
-func (v *AccessTokenVerifier) Verify(ctx context.Context, raw string, by Presenter) (*AccessToken, error) {
+func (v *AccessTokenVerifier) Verify(ctx context.Context, raw string, by Presenter) (_ *AccessToken, err error) {
+	ctx, call := v.p.call(ctx, "Verify")
+	defer call.end(&err)
 	k := v.p.env.checker(ctx, StepAccessToken)
 	if v.kept != nil {
 		if t := v.kept.find(raw, v.p.env.now()); t != nil {

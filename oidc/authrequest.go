@@ -140,7 +140,9 @@ func (r *AuthRequest) LogValue() slog.Value { return r.Pending.LogValue() }
 // time, and the AuthRequest holds client_id and request_uri alone.
 //
 // A Provider whose metadata is due is asked for it in passing.
-func (c *Client) Begin(ctx context.Context, p AuthParams) (*AuthRequest, error) {
+func (c *Client) Begin(ctx context.Context, p AuthParams) (_ *AuthRequest, err error) {
+	ctx, call := c.call(ctx, "Begin")
+	defer call.end(&err)
 	c.p.freshen(ctx)
 	md := c.p.md()
 	rt, mode, err := c.chooseResponse(md, p)

@@ -236,7 +236,9 @@ func (c *Client) cibaKey() (jose.SigningKey, error) {
 // A client that is polled for goes on with FinishCIBA. One that is pinged or pushed
 // to keeps the login until its notification endpoint hears of it; see
 // ReadCIBANotification.
-func (c *Client) BeginCIBA(ctx context.Context, p CIBAParams) (*CIBALogin, error) {
+func (c *Client) BeginCIBA(ctx context.Context, p CIBAParams) (_ *CIBALogin, err error) {
+	ctx, call := c.call(ctx, "BeginCIBA")
+	defer call.end(&err)
 	c.p.freshen(ctx)
 	md := c.p.md()
 	if md.BackchannelAuthenticationEndpoint == "" {
@@ -252,7 +254,6 @@ func (c *Client) BeginCIBA(ctx context.Context, p CIBAParams) (*CIBALogin, error
 	if l.Mode != CIBAPoll {
 		l.NotificationToken = randomText()
 	}
-	var err error
 	if l.DPoP, err = c.newDPoPKey(); err != nil {
 		return nil, err
 	}
@@ -477,7 +478,9 @@ func isAuthReqID(s string) bool {
 // StillPending reports true of the error, the caller waits for l.Interval and
 // polls again, until l.Expiry; another error is final. A client that is pinged
 // calls it when it was.
-func (c *Client) PollCIBA(ctx context.Context, l *CIBALogin) (*Tokens, error) {
+func (c *Client) PollCIBA(ctx context.Context, l *CIBALogin) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "PollCIBA")
+	defer call.end(&err)
 	k := c.p.env.checker(ctx, StepToken)
 	if err := c.ownCIBA(k, l); err != nil {
 		return nil, err
@@ -575,7 +578,9 @@ func (c *Client) checkDemands(k *checker, l *CIBALogin, id *IDToken) error {
 // An *OPError with code access_denied means that the user refused, LoginExpired or
 // expired_token that nobody decided in time, transaction_failed that the OP could
 // not ask.
-func (c *Client) FinishCIBA(ctx context.Context, l *CIBALogin) (*Tokens, error) {
+func (c *Client) FinishCIBA(ctx context.Context, l *CIBALogin) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "FinishCIBA")
+	defer call.end(&err)
 	k := c.p.env.checker(ctx, StepToken)
 	if err := c.ownCIBA(k, l); err != nil {
 		return nil, err

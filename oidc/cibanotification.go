@@ -116,7 +116,9 @@ func (l *CIBALogin) Authentic(n *CIBANotification) bool {
 //
 // What the OP could not get from the user is an *OPError: access_denied,
 // expired_token, transaction_failed (CIBA Core section 12).
-func (c *Client) FinishPush(ctx context.Context, l *CIBALogin, n *CIBANotification) (*Tokens, error) {
+func (c *Client) FinishPush(ctx context.Context, l *CIBALogin, n *CIBANotification) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "FinishPush")
+	defer call.end(&err)
 	k := c.p.env.checker(ctx, StepNotification)
 	if err := c.ownCIBA(k, l); err != nil {
 		return nil, err

@@ -78,7 +78,9 @@ type ClaimSet interface {
 // one that the OP made itself, nor for those that say who the user is or what a
 // token is worth (sub, iss, aud, exp and their like). A source that fails costs
 // its own claims alone.
-func (c *Client) SourcedClaims(ctx context.Context, set ClaimSet, o ClaimSourceOptions) (*SourcedClaims, error) {
+func (c *Client) SourcedClaims(ctx context.Context, set ClaimSet, o ClaimSourceOptions) (_ *SourcedClaims, err error) {
+	ctx, call := c.call(ctx, "SourcedClaims")
+	defer call.end(&err)
 	out := &SourcedClaims{Claims: make(map[string]SourcedClaim), Failed: make(map[string]error)}
 	k := c.p.env.checker(ctx, StepClaims)
 	var local map[string]json.RawMessage

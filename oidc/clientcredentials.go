@@ -11,7 +11,9 @@ import (
 // ClientCredentials gets a token for the client itself (RFC 6749 section 4.4): no
 // user takes part, and there is no ID Token. Each call asks the OP; a TokenSource
 // keeps what it got.
-func (c *Client) ClientCredentials(ctx context.Context, p TokenParams) (*Tokens, error) {
+func (c *Client) ClientCredentials(ctx context.Context, p TokenParams) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "ClientCredentials")
+	defer call.end(&err)
 	if c.auth.Method() == AuthNone {
 		return nil, &InputError{Reason: BadConfig, Field: "ClientConfig.Auth", Detail: "client credentials need a client that authenticates (RFC 6749 section 4.4)"}
 	}

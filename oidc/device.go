@@ -63,7 +63,9 @@ type DeviceLogin struct {
 
 // BeginDevice asks for a code that the user types in a browser elsewhere (RFC 8628
 // section 3.1). FinishDevice then waits for the user.
-func (c *Client) BeginDevice(ctx context.Context, p DeviceParams) (*DeviceLogin, error) {
+func (c *Client) BeginDevice(ctx context.Context, p DeviceParams) (_ *DeviceLogin, err error) {
+	ctx, call := c.call(ctx, "BeginDevice")
+	defer call.end(&err)
 	c.p.freshen(ctx)
 	endpoint := c.p.md().DeviceAuthorizationEndpoint
 	if endpoint == "" {
@@ -73,7 +75,6 @@ func (c *Client) BeginDevice(ctx context.Context, p DeviceParams) (*DeviceLogin,
 	if l.openID && !slices.Contains(l.scopes, "openid") {
 		l.scopes = append([]string{"openid"}, l.scopes...)
 	}
-	var err error
 	if l.key, err = c.newDPoPKey(); err != nil {
 		return nil, err
 	}
@@ -194,7 +195,9 @@ func printableURL(raw string) bool {
 // polls again, until l.Expiry; another error is final. An ID Token that was asked
 // for is verified like that of a login, but for the nonce, which this grant does
 // not have.
-func (c *Client) PollDevice(ctx context.Context, l *DeviceLogin) (*Tokens, error) {
+func (c *Client) PollDevice(ctx context.Context, l *DeviceLogin) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "PollDevice")
+	defer call.end(&err)
 	k := c.p.env.checker(ctx, StepToken)
 	if err := c.ownDevice(k, l); err != nil {
 		return nil, err
@@ -235,7 +238,9 @@ func (c *Client) ownDevice(k *checker, l *DeviceLogin) error {
 //
 // An *OPError with code access_denied means that the user refused, LoginExpired or
 // expired_token that nobody decided in time: begin again.
-func (c *Client) FinishDevice(ctx context.Context, l *DeviceLogin) (*Tokens, error) {
+func (c *Client) FinishDevice(ctx context.Context, l *DeviceLogin) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "FinishDevice")
+	defer call.end(&err)
 	k := c.p.env.checker(ctx, StepToken)
 	if err := c.ownDevice(k, l); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -201,7 +202,7 @@ func (k *DPoPKey) proof(method, target, accessToken, nonce string, now time.Time
 // the server asks for a nonce and gives a new one (RFC 9449 sections 8 and 9). It
 // is no third time: a server that is never content would have us for ever
 // (hostile catalogue case 321). Without a key it sends the request once, as it is.
-func (c *Client) prove(step string, k *DPoPKey, method, target, accessToken string, send func(proof string) (*fetch.Response, error)) (*fetch.Response, error) {
+func (c *Client) prove(ctx context.Context, step string, k *DPoPKey, method, target, accessToken string, send func(proof string) (*fetch.Response, error)) (*fetch.Response, error) {
 	if k == nil {
 		return send("")
 	}
@@ -227,6 +228,9 @@ func (c *Client) prove(step string, k *DPoPKey, method, target, accessToken stri
 			return nil, err
 		}
 		nonce = given
+		if t := c.p.env.trace; t != nil {
+			t.notice(ctx, Notice{Kind: NoticeRetry, Step: step, Detail: "the server asks for its nonce in the DPoP proof"})
+		}
 	}
 }
 

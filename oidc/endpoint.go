@@ -23,7 +23,7 @@ func (c *Client) post(ctx context.Context, step, endpoint string, form url.Value
 // and has done nothing else with the request (RFC 9449 section 8).
 func (c *Client) postProving(ctx context.Context, key *DPoPKey, step, endpoint string, form url.Values, accept ...string) (*fetch.Response, error) {
 	endpoint = c.at(endpoint)
-	return c.prove(step, key, http.MethodPost, endpoint, "", func(proof string) (*fetch.Response, error) {
+	return c.prove(ctx, step, key, http.MethodPost, endpoint, "", func(proof string) (*fetch.Response, error) {
 		if key != nil {
 			form = maps.Clone(form) // each attempt has an assertion of its own
 		}

@@ -21,7 +21,9 @@ import (
 // An answer of the OP that it will not, such as access_denied, is an *OPError.
 //
 // A Pending must be used once. Whoever keeps it deletes it before Finish.
-func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (*Tokens, error) {
+func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "Finish")
+	defer call.end(&err)
 	k := c.p.env.checker(ctx, StepAuthorization)
 	m := FrontMessage{Step: StepAuthorization, Response: true, Mode: a.mode, Endpoint: p.RedirectURI, Params: a.params}
 	c.p.env.trace.front(ctx, m)

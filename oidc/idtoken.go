@@ -598,7 +598,9 @@ type ExpectedIDToken struct {
 // VerifyIDToken verifies an ID Token that came another way than by Begin and
 // Finish, for instance from a native library of the OP. All checks of Core
 // section 3.1.3.7 apply.
-func (c *Client) VerifyIDToken(ctx context.Context, raw string, e ExpectedIDToken) (*IDToken, error) {
+func (c *Client) VerifyIDToken(ctx context.Context, raw string, e ExpectedIDToken) (_ *IDToken, err error) {
+	ctx, call := c.call(ctx, "VerifyIDToken")
+	defer call.end(&err)
 	if e.Nonce == "" && !e.InsecureAnyNonce {
 		return nil, &InputError{Reason: BadParameter, Field: "ExpectedIDToken.Nonce", Detail: "it is empty; without a nonce a stolen token can be replayed"}
 	}

@@ -137,7 +137,9 @@ const MaxLogoutToken = 64 << 10
 // never unsigned, and made for no other purpose. The caller compares ID with
 // those it has seen, answers 200 or, on any *ProtocolError, 400, and 5xx when its
 // own store fails, so that the OP tries again.
-func (c *Client) VerifyLogoutToken(ctx context.Context, raw string) (*LogoutToken, error) {
+func (c *Client) VerifyLogoutToken(ctx context.Context, raw string) (_ *LogoutToken, err error) {
+	ctx, call := c.call(ctx, "VerifyLogoutToken")
+	defer call.end(&err)
 	k := c.p.env.checker(ctx, StepLogout)
 	if c.idTokenAlgs[0] == "none" {
 		return nil, &UnsupportedError{Feature: "back-channel logout", Detail: "the client's ID Tokens are unsigned, and a logout token must not be (Back-Channel Logout 2.6)"}

@@ -89,7 +89,7 @@ func (c *Client) oauthUser(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.prove(StepUserInfo, key, http.MethodGet, o.Endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
+	res, err := c.prove(ctx, StepUserInfo, key, http.MethodGet, o.Endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
 		req := &fetch.Request{Purpose: StepUserInfo, URL: o.Endpoint, Header: o.Header.Clone(), Credentialed: true, Accept: []string{"application/json"}}
 		if req.Header == nil {
 			req.Header = make(http.Header)

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -50,11 +51,13 @@ const retryMetadata = time.Minute
 //
 // The document's issuer must be the one that was asked for, byte for byte
 // (Discovery section 4.3), and every endpoint an https URL.
-func Discover(ctx context.Context, issuer string, o *Options) (*Provider, error) {
+func Discover(ctx context.Context, issuer string, o *Options) (_ *Provider, err error) {
 	e, err := newEnv(o)
 	if err != nil {
 		return nil, err
 	}
+	ctx, call := e.call(ctx, "Discover", issuer, "")
+	defer call.end(&err)
 	if pe := e.checkIssuer(StepDiscovery, issuer); pe != nil {
 		if pe.Reason == BadMetadata {
 			return nil, &InputError{Reason: BadConfig, Field: "issuer", Detail: pe.Detail, Err: pe}
@@ -110,7 +113,9 @@ func (p *Provider) Close() {
 
 // Reload fetches discovered metadata anew, now. On error the metadata in use
 // stays in use. For metadata given by hand it does nothing.
-func (p *Provider) Reload(ctx context.Context) error {
+func (p *Provider) Reload(ctx context.Context) (err error) {
+	ctx, call := p.call(ctx, "Reload")
+	defer call.end(&err)
 	if p.url == "" {
 		return nil
 	}
@@ -128,7 +133,8 @@ func (p *Provider) freshen(ctx context.Context) {
 		return
 	}
 	defer p.refresh.Unlock()
-	if p.reload(ctx) != nil {
+	if err := p.reload(ctx); err != nil {
+		p.env.trace.notice(ctx, Notice{Kind: NoticeStale, Step: StepDiscovery, Detail: "the metadata could not be fetched anew; the last copy stays", Err: err})
 		late := *p.state.Load()
 		late.due = p.env.now().Add(retryMetadata)
 		p.state.Store(&late)
@@ -344,12 +350,30 @@ func (e *env) remoteKeys(uri string) keySource {
 // alarm tells the trace of keys that no OP should publish: whoever reads the set
 // can sign with them (hostile catalogue cases 51 and 52). They are not used.
 func (e *env) alarm(ev jose.RemoteEvent) {
+	e.tellKeys(ev)
 	k := e.checker(context.Background(), StepKeys)
 	for _, s := range ev.Skipped {
 		if s.Why == jose.PrivateKey || s.Why == jose.SymmetricKey {
 			_ = k.tell(false, BadKeySet, "RFC 7517 9.3", "the key set holds public keys alone", "the key "+quote(s.ID)+" is not used: "+string(s.Why))
 		}
 	}
+}
+
+// tellKeys tells the trace why keys were fetched, and what came of it.
+func (e *env) tellKeys(ev jose.RemoteEvent) {
+	if e.trace == nil || e.trace.Notice == nil {
+		return
+	}
+	ctx := context.Background()
+	if ev.Retried {
+		e.trace.notice(ctx, Notice{Kind: NoticeRetry, Step: StepKeys, Detail: "the keys were asked for a second time"})
+	}
+	if ev.Err != nil {
+		e.trace.notice(ctx, Notice{Kind: NoticeStale, Step: StepKeys, Detail: "the keys could not be fetched (" + string(ev.Cause) + "); the last copy stays, if there is one", Err: ev.Err})
+		return
+	}
+	e.trace.notice(ctx, Notice{Kind: NoticeKeys, Step: StepKeys,
+		Detail: fmt.Sprintf("fetched (%s): %d keys, fresh for %v", ev.Cause, ev.Keys, ev.Fresh)})
 }
 
 type staticKeys struct{ set *jose.KeySet }

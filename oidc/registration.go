@@ -56,7 +56,9 @@ var registrationNames = []string{"client_id", "client_secret", "client_id_issued
 // authentication method or another signing algorithm than it was asked for is
 // refused with BadRegistration, since a login would be less safe than its
 // author believes.
-func (p *Provider) Register(ctx context.Context, m ClientMetadata, initialToken string) (*Registration, error) {
+func (p *Provider) Register(ctx context.Context, m ClientMetadata, initialToken string) (_ *Registration, err error) {
+	ctx, call := p.call(ctx, "Register")
+	defer call.end(&err)
 	md := p.md()
 	if md.RegistrationEndpoint == "" {
 		return nil, &UnsupportedError{Feature: "dynamic registration", Detail: "the OP has no registration_endpoint; register the client at the OP's own pages"}
@@ -76,7 +78,9 @@ func (p *Provider) Register(ctx context.Context, m ClientMetadata, initialToken 
 
 // ReadRegistration asks the OP what is registered (RFC 7592 section 2.1). The
 // result replaces r: the OP may have changed the secret and the access token.
-func (p *Provider) ReadRegistration(ctx context.Context, r *Registration) (*Registration, error) {
+func (p *Provider) ReadRegistration(ctx context.Context, r *Registration) (_ *Registration, err error) {
+	ctx, call := p.call(ctx, "ReadRegistration")
+	defer call.end(&err)
 	if err := p.manageable(r); err != nil {
 		return nil, err
 	}
@@ -85,7 +89,9 @@ func (p *Provider) ReadRegistration(ctx context.Context, r *Registration) (*Regi
 
 // UpdateRegistration replaces the registered metadata by m (RFC 7592 section
 // 2.2). The result replaces r.
-func (p *Provider) UpdateRegistration(ctx context.Context, r *Registration, m ClientMetadata) (*Registration, error) {
+func (p *Provider) UpdateRegistration(ctx context.Context, r *Registration, m ClientMetadata) (_ *Registration, err error) {
+	ctx, call := p.call(ctx, "UpdateRegistration")
+	defer call.end(&err)
 	if err := p.manageable(r); err != nil {
 		return nil, err
 	}
@@ -100,7 +106,9 @@ func (p *Provider) UpdateRegistration(ctx context.Context, r *Registration, m Cl
 }
 
 // DeleteRegistration ends the registration (RFC 7592 section 2.3).
-func (p *Provider) DeleteRegistration(ctx context.Context, r *Registration) error {
+func (p *Provider) DeleteRegistration(ctx context.Context, r *Registration) (err error) {
+	ctx, call := p.call(ctx, "DeleteRegistration")
+	defer call.end(&err)
 	if err := p.manageable(r); err != nil {
 		return err
 	}

@@ -184,7 +184,9 @@ func (q Quirks) scopesOr(scope string, asked []string) []string {
 // An *OPError with code invalid_grant means that the grant is over. Errors whose
 // Temporary method reports true say nothing about it: try again later, with the
 // same t.
-func (c *Client) Refresh(ctx context.Context, t *Tokens) (*Tokens, error) {
+func (c *Client) Refresh(ctx context.Context, t *Tokens) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "Refresh")
+	defer call.end(&err)
 	if t == nil || t.RefreshToken == "" {
 		return nil, &InputError{Reason: NoRefreshToken, Field: "Tokens", Detail: "the OP gave none; ask for the scope offline_access, or log in again"}
 	}
@@ -269,7 +271,9 @@ func containsAll(set, of []string) bool {
 // Revoke tells the OP that a token is no longer needed (RFC 7009). hint is
 // "access_token", "refresh_token", or "" for no hint. A token that the OP does
 // not know is no error (RFC 7009 section 2.2).
-func (c *Client) Revoke(ctx context.Context, token, hint string) error {
+func (c *Client) Revoke(ctx context.Context, token, hint string) (err error) {
+	ctx, call := c.call(ctx, "Revoke")
+	defer call.end(&err)
 	endpoint := c.p.md().RevocationEndpoint
 	if endpoint == "" {
 		return &UnsupportedError{Feature: "revocation", Detail: "the OP has no revocation_endpoint"}
@@ -297,7 +301,9 @@ func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 
 // RevokeTokens revokes the refresh token, which at most OPs ends the grant, and
 // then the access token. It tries both, and returns the first error.
-func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) error {
+func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) (err error) {
+	ctx, call := c.call(ctx, "RevokeTokens")
+	defer call.end(&err)
 	var first error
 	if t.RefreshToken != "" {
 		first = c.Revoke(ctx, t.RefreshToken, "refresh_token")

@@ -20,6 +20,15 @@ type Trace struct {
 	Front func(ctx context.Context, m FrontMessage)
 	// Check is called for each rule that was checked.
 	Check func(ctx context.Context, c Check)
+	// Call is called when a call of this package begins that may reach the OP or
+	// decides about a token: Begin, Finish, Refresh. What the call does is done
+	// with the context that Call returns, so that a tracer can put its own into
+	// it; nil means the one it was given. The function that it returns, if it is
+	// not nil, is called when the call has ended.
+	Call func(ctx context.Context, c Call) (context.Context, func(Outcome))
+	// Notice is called for what is neither message nor check: a second attempt, a
+	// fetch of keys, a failure that nobody else is told of.
+	Notice func(ctx context.Context, n Notice)
 
 	// InsecureUnmasked hands secrets, codes and tokens to the hooks as they
 	// are. It is for a developer's own eyes.
@@ -87,6 +96,103 @@ type Check struct {
 	Passed bool
 	// Detail tells what was expected and what came; without secrets.
 	Detail string
+}
+
+// Call is a call of this package.
+type Call struct {
+	// Name is the function or method, e.g. "Finish".
+	Name string
+	// Issuer is the OP; what was typed, for Discover and FindIssuer.
+	Issuer string
+	// ClientID is the client; "" for a call of no client.
+	ClientID string
+	Start    time.Time
+}
+
+// Outcome is how a Call ended.
+type Outcome struct {
+	Took time.Duration
+	// Err is what the call returned.
+	Err error
+	// Failure explains Err; the zero value if there was none.
+	Failure Failure
+}
+
+// NoticeKind is what a Notice tells of.
+type NoticeKind string
+
+const (
+	// NoticeRetry: a request is sent a second time.
+	NoticeRetry NoticeKind = "retry"
+	// NoticeKeys: the OP's keys were fetched, and why.
+	NoticeKeys NoticeKind = "keys"
+	// NoticeStale: something could not be fetched anew, and the last good copy
+	// stays in use. Nobody is refused for it yet.
+	NoticeStale NoticeKind = "stale"
+)
+
+// Notice is something that no message and no check shows.
+type Notice struct {
+	Kind NoticeKind
+	// Step is what it is about, one of the Step constants.
+	Step string
+	// Detail says it in words, without secrets.
+	Detail string
+	// Err is the failure, for NoticeStale.
+	Err error
+}
+
+// call tells of a call that begins, and returns what tells of its end.
+func (e *env) call(ctx context.Context, name, issuer, clientID string) (context.Context, running) {
+	t := e.trace
+	if t == nil || t.Call == nil || ctx == nil {
+		return ctx, running{}
+	}
+	r := running{env: e, start: e.now()}
+	traced, ended := t.Call(ctx, Call{Name: name, Issuer: issuer, ClientID: clientID, Start: r.start})
+	if r.ended = ended; traced != nil {
+		ctx = traced
+	}
+	return ctx, r
+}
+
+func (p *Provider) call(ctx context.Context, name string) (context.Context, running) {
+	if p.env.trace == nil {
+		return ctx, running{}
+	}
+	return p.env.call(ctx, name, p.Issuer(), "")
+}
+
+func (c *Client) call(ctx context.Context, name string) (context.Context, running) {
+	if c.p.env.trace == nil {
+		return ctx, running{}
+	}
+	return c.p.env.call(ctx, name, c.p.Issuer(), c.c.ID)
+}
+
+// running is a call that was told of. The zero value tells nobody.
+type running struct {
+	env   *env
+	start time.Time
+	ended func(Outcome)
+}
+
+// end is deferred, so that it sees what the call returns.
+func (r running) end(err *error) {
+	if r.ended == nil {
+		return
+	}
+	o := Outcome{Took: r.env.now().Sub(r.start)}
+	if *err != nil {
+		o.Err, o.Failure = *err, Explain(*err)
+	}
+	r.ended(o)
+}
+
+func (t *Trace) notice(ctx context.Context, n Notice) {
+	if t != nil && t.Notice != nil {
+		t.Notice(ctx, n)
+	}
 }
 
 func (t *Trace) exchange(ctx context.Context, e Exchange) {

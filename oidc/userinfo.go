@@ -50,7 +50,9 @@ func (u UserInfo) LogValue() slog.Value {
 //
 // It is JSON, or a JWT under ClientMetadata.UserInfoSignedResponseAlg if that was
 // registered: what was agreed is demanded.
-func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
+func (c *Client) UserInfo(ctx context.Context, t *Tokens) (_ *UserInfo, err error) {
+	ctx, call := c.call(ctx, "UserInfo")
+	defer call.end(&err)
 	if c.c.OAuthOnly != nil {
 		return c.oauthUser(ctx, t)
 	}
@@ -69,7 +71,7 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (*UserInfo, error) {
 		return nil, err
 	}
 	endpoint = c.at(endpoint)
-	res, err := c.prove(StepUserInfo, key, http.MethodGet, endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
+	res, err := c.prove(ctx, StepUserInfo, key, http.MethodGet, endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
 		req := &fetch.Request{Purpose: StepUserInfo, URL: endpoint, Header: make(http.Header), Credentialed: true,
 			Accept: []string{"application/json", "application/jwt"}}
 		t.present(req.Header, proof)

@@ -40,6 +40,8 @@ func FindIssuer(ctx context.Context, identifier string, o *Options) (issuer stri
 	if err != nil {
 		return "", err
 	}
+	ctx, call := e.call(ctx, "FindIssuer", printable(identifier), "")
+	defer call.end(&err)
 	defer e.http.CloseIdleConnections()
 	id, err := normalizeIdentifier(identifier)
 	if err != nil {

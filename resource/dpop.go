@@ -19,6 +19,9 @@ import (
 	"rely.example/store"
 )
 
+// StepProof is the Step of the checks of a DPoP proof.
+const StepProof = "DPoP proof"
+
 const (
 	proofClass = "proof:" // of store keys
 	noncePlace = "dpop-nonce"

@@ -274,7 +274,7 @@ func (s *Server) that(ctx context.Context, passed bool, e *Error, title string) 
 	if t := s.c.Trace; t != nil && t.Check != nil {
 		k := oidc.Check{Step: oidc.StepAccessToken, Title: title, Spec: e.Spec, Reason: oidc.Reason(e.Reason), Passed: passed}
 		if e.Reason == BadProof || e.Reason == ReplayedProof || e.Reason == NonceNeeded {
-			k.Step = "DPoP proof"
+			k.Step = StepProof
 		}
 		if !passed {
 			k.Detail = e.Detail

@@ -343,3 +343,15 @@ func TestTrace(t *testing.T) {
 		t.Errorf("got %+v", last)
 	}
 }
+
+// TestExplain: whose fault a refusal is, and what to do.
+func TestExplain(t *testing.T) {
+	for reason, want := range map[resource.Reason]oidc.Fault{
+		resource.BadConfig: oidc.FaultCaller, resource.MissingToken: oidc.FaultVisitor, resource.BadProof: oidc.FaultVisitor,
+		resource.StoreUnavailable: oidc.FaultStore, "of tomorrow": oidc.FaultVisitor,
+	} {
+		if f := oidc.Explain(&resource.Error{Reason: reason}); f.Fault != want || f.Advice == "" || f.Reason != string(reason) {
+			t.Errorf("%s: %+v", reason, f)
+		}
+	}
+}

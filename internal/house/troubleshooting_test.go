@@ -17,6 +17,12 @@ func TestTroubleshootingHasEveryReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := make(map[string]int)
+	advised := make(map[string]map[string]bool)
+	for _, s := range sources(t) {
+		if pkg := strings.TrimPrefix(s.pkg, modulePath+"/"); !s.test && strings.HasSuffix(s.path, "/explain.go") {
+			advised[pkg] = advisedReasons(s)
+		}
+	}
 	for _, s := range sources(t) {
 		pkg := strings.TrimPrefix(s.pkg, modulePath+"/")
 		if s.test || pkg != "oidc" && pkg != "rp" && pkg != "login" && pkg != "resource" {
@@ -32,6 +38,9 @@ func TestTroubleshootingHasEveryReason(t *testing.T) {
 		}
 		for name, says := range reasonsOf(t, s) {
 			found[pkg]++
+			if !advised[pkg][name] {
+				t.Errorf("%s/explain.go has no advice for %s", pkg, name)
+			}
 			if !strings.Contains(page, "**`"+name+"`** ("+says+")") {
 				t.Errorf("docs/troubleshooting.md has no entry for %s.%s (%s)", pkg, name, says)
 			}
@@ -42,6 +51,34 @@ func TestTroubleshootingHasEveryReason(t *testing.T) {
 			t.Errorf("found %d reasons in package %s; has their form changed?", found[pkg], pkg)
 		}
 	}
+}
+
+// advisedReasons are the reasons that a file has a text for: the keys of a map, and
+// the cases of the method Advice.
+func advisedReasons(s source) map[string]bool {
+	out := make(map[string]bool)
+	add := func(e ast.Expr) {
+		if i, ok := e.(*ast.Ident); ok {
+			out[i.Name] = true
+		}
+	}
+	for _, d := range s.file.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name != "Advice" {
+			continue
+		}
+		ast.Inspect(d, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				add(n.Key)
+			case *ast.CaseClause:
+				for _, e := range n.List {
+					add(e)
+				}
+			}
+			return true
+		})
+	}
+	return out
 }
 
 // reasonsOf are the constants of type Reason in a file.
