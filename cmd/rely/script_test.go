@@ -140,6 +140,8 @@ func startOP(ts *testscript.TestScript, _ bool, args []string) {
 			d, err := time.ParseDuration(value)
 			ts.Check(err)
 			c.PollInterval = d
+		case "audience":
+			c.AccessTokenAudience = value
 		case "initialtoken":
 			c.InitialAccessToken = value
 		case "tokenlifetime":
@@ -152,6 +154,8 @@ func startOP(ts *testscript.TestScript, _ bool, args []string) {
 				RedirectURIs: []string{"http://127.0.0.1/callback", "https://app.example/callback"}}
 			if secret == "" {
 				cl.TokenEndpointAuthMethod = "none"
+			} else {
+				cl.GrantTypes = []string{"authorization_code", "implicit", "refresh_token", "client_credentials"}
 			}
 			c.Clients = append(c.Clients, cl)
 		default:

@@ -27,6 +27,7 @@ type clientFlags struct {
 	initialToken  string
 	metadataFile  string
 	quirks        []string
+	asking        askingFlags
 	grants        []string // to register for beside those of the response types
 }
 
@@ -40,6 +41,7 @@ func (c *clientFlags) register(cmd *cobra.Command) {
 	f.StringVar(&c.idTokenAlg, "id-token-alg", "", "expect ID Tokens signed with `ALG` (default: RS256)")
 	f.StringVar(&c.initialToken, "initial-token-file", "", "register with the initial access token in `FILE` (- for standard input, or RELY_INITIAL_TOKEN)")
 	f.StringVar(&c.metadataFile, "metadata", "", "take the provider metadata from `FILE` instead of asking for it")
+	c.asking.register(f)
 	f.StringSliceVar(&c.quirks, "quirk", nil, "bear with an OP that breaks a `RULE`: "+strings.Join(quirkNames(), ", "))
 }
 
@@ -90,6 +92,9 @@ func (c *clientFlags) apply(to *profile.Connection) error {
 	}
 	if len(c.quirks) > 0 {
 		to.Quirks = c.quirks
+	}
+	if err := c.asking.apply(&to.Asking); err != nil {
+		return err
 	}
 	_, err := parseQuirks(to.Quirks)
 	return err

@@ -37,6 +37,7 @@ type loginFlags struct {
 	display      string
 	resources    []string
 	params       []string
+	jarm         bool
 	post         bool
 	noBrowser    bool
 	browser      string
@@ -100,7 +101,8 @@ Nothing needs to be received at this machine.`,
 	f.StringVar(&l.secretFile, "client-secret-file", "", "read its secret from `FILE` (- for standard input, or RELY_CLIENT_SECRET)")
 	f.StringSliceVarP(&l.scopes, "scope", "s", []string{"profile", "email"}, "ask for the `SCOPE` beside openid")
 	f.StringVar(&l.responseType, "response-type", "", "ask for the response `TYPE`: code, id_token, \"id_token token\", \"code id_token\", \"code token\" or \"code id_token token\" (default: code)")
-	f.StringVar(&l.responseMode, "response-mode", "", "ask for the answer by `MODE`: query, fragment or form_post")
+	f.StringVar(&l.responseMode, "response-mode", "", "ask for the answer by `MODE`: query, fragment or form_post; or signed (JARM), jwt, query.jwt, fragment.jwt or form_post.jwt")
+	f.BoolVar(&l.jarm, "jarm", false, "ask for a signed answer (JARM), by the usual way: the same as --response-mode jwt")
 	f.StringSliceVar(&l.prompt, "prompt", nil, "ask the provider to prompt for `WHAT`: none, login, consent, select_account, create")
 	f.DurationVar(&l.maxAge, "max-age", 0, "demand a login at most this `TIME` ago; 0s demands one now")
 	f.StringVar(&l.loginHint, "login-hint", "", "tell the provider `WHO` is logging in")
@@ -124,6 +126,12 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 		Scopes: words(l.scopes), ResponseType: l.responseType, ResponseMode: l.responseMode, Post: l.post,
 		Prompt: words(l.prompt), Display: l.display, UILocales: words(l.locales), LoginHint: l.loginHint,
 		ACRValues: words(l.acr), Resources: l.resources,
+	}
+	if l.jarm {
+		if l.responseMode != "" && l.responseMode != oidc.ModeJWT {
+			return p, usage(cmd, errors.New("--jarm and --response-mode "+l.responseMode+" exclude each other"))
+		}
+		p.ResponseMode = oidc.ModeJWT
 	}
 	l.scopesGiven = cmd.Flags().Changed("scope")
 	if cmd.Flags().Changed("max-age") {

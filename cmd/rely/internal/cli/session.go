@@ -105,6 +105,7 @@ func newClient(p *oidc.Provider, r *oidc.Registration, c profile.Connection) (*o
 		return nil, err
 	}
 	config.Quirks = q
+	configure(&config, c.Asking)
 	return oidc.NewClient(p, config)
 }
 

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,51 +12,6 @@ import (
 )
 
 const noArgument = "no argument; choose a profile with --profile or --issuer"
-
-func (a *app) userinfoCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "userinfo",
-		GroupID: groupUse,
-		Short:   "Ask the provider for claims about the user",
-		Long: `Asks the UserInfo endpoint (Core 5.3) with the access token, refreshed first if it
-must be, and checks that the answer is about the user who logged in.`,
-		Example: `  rely userinfo
-  rely userinfo --json | jq -r .email`,
-		Args: exactly(0, noArgument),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			s, err := a.openLoggedIn(ctx)
-			if err != nil {
-				return err
-			}
-			_, t, _, err := s.fresh(ctx, defaultMargin, false)
-			if err != nil {
-				return err
-			}
-			p, err := s.provider(ctx)
-			if err != nil {
-				return err
-			}
-			defer p.Close()
-			client, err := s.client(p)
-			if err != nil {
-				return err
-			}
-			u, err := client.UserInfo(ctx, t)
-			if err != nil {
-				return err
-			}
-			if a.flags.json {
-				return a.writeJSON(u.Raw())
-			}
-			a.out.Fields(claimFields(u.Raw(), a.Now())...)
-			if len(u.Malformed) > 0 {
-				a.note("Of the wrong type, and not to be relied on: " + strings.Join(u.Malformed, ", "))
-			}
-			return nil
-		},
-	}
-}
 
 func (a *app) refreshCommand() *cobra.Command {
 	return &cobra.Command{
@@ -106,20 +59,36 @@ func expiryText(t, now time.Time) string {
 func (a *app) tokenCommand() *cobra.Command {
 	var idToken bool
 	var valid time.Duration
+	var service serviceFlags
 	cmd := &cobra.Command{
 		Use:     "token",
 		GroupID: groupUse,
 		Short:   "Print a fresh access token, for scripts",
 		Long: `Prints the access token and nothing else, refreshed first if it expires within
 --valid. Many of these at a time refresh once. If the login is over it exits with
-code 7 and prints nothing.`,
+code 7 and prints nothing.
+
+With --client-credentials it prints a token for the client itself, of a profile or
+of --issuer and --client-id.`,
 		Example: `  curl -H "Authorization: Bearer $(rely token)" https://api.example.com/
   rely token --valid 10m > /dev/null || rely login
-  rely token --id-token | rely inspect`,
+  rely token --id-token | rely inspect
+  rely token --client-credentials -i https://op.example.com \
+      --client-id jobs --client-secret-file secret.txt`,
 		Args: exactly(0, noArgument),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if valid < 0 {
 				return usage(cmd, errors.New("--valid must not be negative"))
+			}
+			if err := service.check(a, cmd); err != nil {
+				return err
+			}
+			if service.on {
+				t, err := a.serviceToken(cmd.Context(), &service)
+				if err != nil {
+					return err
+				}
+				return a.printToken("access_token", t.AccessToken, t.Expiry)
 			}
 			s, err := a.openLoggedIn(cmd.Context())
 			if err != nil {
@@ -142,9 +111,13 @@ code 7 and prints nothing.`,
 			if t.AccessToken == "" {
 				return errors.New("the login gave no access token: its response type was id_token")
 			}
+			if t.DPoP != nil {
+				a.note("The token is bound to a key of this profile (DPoP): it is of no use to another program.")
+			}
 			return a.printToken("access_token", t.AccessToken, t.Expiry)
 		},
 	}
+	service.register(cmd.Flags())
 	cmd.Flags().BoolVar(&idToken, "id-token", false, "print the ID Token of the login instead, as it is")
 	cmd.Flags().DurationVar(&valid, "valid", defaultMargin, "the token must live for this `TIME` at least")
 	return cmd
@@ -160,117 +133,6 @@ func (a *app) printToken(kind, token string, expiry time.Time) error {
 	}
 	a.out.Println(token)
 	return nil
-}
-
-func (a *app) revokeCommand() *cobra.Command {
-	var local, forget bool
-	cmd := &cobra.Command{
-		Use:     "revoke",
-		Aliases: []string{"logout"},
-		GroupID: groupUse,
-		Short:   "Revoke the tokens and forget them",
-		Long: `Tells the provider that the tokens are no longer needed (RFC 7009), then forgets
-them. The client is kept for the next login, unless --forget-client is given. If
-the provider cannot be reached the tokens stay, so that it can be tried again.
-
-rely logout is the same. The provider's own session in your browser goes on.`,
-		Example: `  rely revoke
-  rely logout --profile work
-  rely logout --local              forget without telling the provider`,
-		Args: exactly(0, noArgument),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.revoke(cmd.Context(), local, forget) },
-	}
-	cmd.Flags().BoolVar(&local, "local", false, "forget the tokens without telling the provider")
-	cmd.Flags().BoolVar(&forget, "forget-client", false, "forget the client and the whole profile too")
-	return cmd
-}
-
-func (a *app) revoke(ctx context.Context, local, forget bool) error {
-	if local && forget {
-		return a.forgetProfile(ctx)
-	}
-	s, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	told := false
-	if s.profile.HasTokens() && !local {
-		if told, err = s.revokeAtOP(ctx); err != nil {
-			return wrapf(err, "not revoked (--local forgets the tokens all the same)")
-		}
-	}
-	if forget {
-		if err := a.deleteProfile(ctx, s.store, s.profile.Name); err != nil {
-			return err
-		}
-	} else if err := s.update(ctx, func(p *profile.Profile) error { p.Forget(); return nil }); err != nil {
-		return err
-	}
-	if a.flags.json {
-		return a.writeJSON(map[string]any{"profile": s.profile.Name, "revoked": told, "forgotten": true})
-	}
-	word := "Revoked and forgotten"
-	if !told {
-		word = "Forgotten"
-	}
-	a.out.Printf("%s: the tokens of profile %s.\n", word, s.profile.Name)
-	return nil
-}
-
-// revokeAtOP reports whether the OP took it. An OP without revocation is no
-// reason to keep tokens.
-func (s *session) revokeAtOP(ctx context.Context) (bool, error) {
-	p, err := s.provider(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer p.Close()
-	if p.Metadata().RevocationEndpoint == "" {
-		s.a.note("The provider has no revocation endpoint: the tokens live until they expire.")
-		return false, nil
-	}
-	client, err := s.client(p)
-	if err != nil {
-		return false, err
-	}
-	t, err := client.ImportTokens(s.profile.Tokens)
-	if err != nil {
-		return false, err
-	}
-	if t.AccessToken == "" && t.RefreshToken == "" {
-		return false, nil
-	}
-	return true, client.RevokeTokens(ctx, t)
-}
-
-// forgetProfile removes a profile without reading it, so that a damaged one can
-// be removed too.
-func (a *app) forgetProfile(ctx context.Context) error {
-	store, err := a.store()
-	if err != nil {
-		return err
-	}
-	name, err := a.selected(store)
-	if err != nil {
-		return err
-	}
-	if err := a.deleteProfile(ctx, store, name); err != nil {
-		return err
-	}
-	if a.flags.json {
-		return a.writeJSON(map[string]any{"profile": name, "revoked": false, "forgotten": true})
-	}
-	a.out.Printf("Forgotten: the profile %s.\n", name)
-	return nil
-}
-
-func (a *app) deleteProfile(ctx context.Context, store *profile.Store, name string) error {
-	unlock, err := store.Vault.Lock(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return store.Vault.Delete(name)
 }
 
 func (a *app) profilesCommand() *cobra.Command {

@@ -57,8 +57,16 @@ type Connection struct {
 	CAFile                  string   `json:"ca_file,omitempty"`
 	KeyFile                 string   `json:"key_file,omitempty"`
 	Quirks                  []string `json:"quirks,omitempty"`
+	Asking                  Asking   `json:"asking,omitzero"`
 	InsecureHTTP            bool     `json:"insecure_http,omitempty"`
 	InsecureSkipIssuerMatch bool     `json:"insecure_skip_issuer_match,omitempty"`
+}
+
+// Asking is how the client asks, beyond what every client does. Each is a value of
+// package oidc as it is written there; "" is its default.
+type Asking struct {
+	PAR  string `json:"par,omitempty"`
+	DPoP string `json:"dpop,omitempty"`
 }
 
 // HasTokens reports whether somebody is logged in.
