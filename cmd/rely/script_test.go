@@ -3,8 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -57,6 +63,8 @@ func TestScripts(t *testing.T) {
 			"secrets": noSecrets,
 
 			"decides": decides,
+
+			"certificate": certificate,
 
 			"forget":    forget,
 			"arrives":   arrives,
@@ -140,6 +148,8 @@ func startOP(ts *testscript.TestScript, _ bool, args []string) {
 			d, err := time.ParseDuration(value)
 			ts.Check(err)
 			c.PollInterval = d
+		case "mtls":
+			c.PlainHTTP, c.MTLS = false, oidctest.MTLSAliases
 		case "audience":
 			c.AccessTokenAudience = value
 		case "initialtoken":
@@ -304,6 +314,20 @@ func forget(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, c := range op.Clients() {
 		op.RemoveClient(c.ID)
 	}
+}
+
+// certificate is the command certificate FILE: a certificate that signs itself, with
+// its key.
+func certificate(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "rely"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	ts.Check(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	b := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
 // lifetime is the command lifetime DURATION: access tokens are said to live so

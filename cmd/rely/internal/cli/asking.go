@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"slices"
 	"strings"
@@ -13,13 +16,15 @@ import (
 
 // askingFlags say how the client asks, beyond what every client does. They are
 // kept in the profile, since every later call must ask in the same way.
-type askingFlags struct{ par, dpop string }
+type askingFlags struct{ par, dpop, cert, certKey string }
 
 func (k *askingFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&k.par, "par", "", "push the request to the provider first (RFC 9126), by `MODE`: always, never, or auto where the provider demands it (default: auto)")
 	f.Lookup("par").NoOptDefVal = "always"
 	f.StringVar(&k.dpop, "dpop", "", "bind the tokens to a key of this login (RFC 9449), of the kind `ALG`: ES256, EdDSA or PS256; off ends it")
 	f.Lookup("dpop").NoOptDefVal = string(oidc.DPoPES256)
+	f.StringVar(&k.cert, "cert", "", "show the client certificate in `FILE` (PEM, RFC 8705); tokens are bound to it where the provider does that")
+	f.StringVar(&k.certKey, "cert-key", "", "its private key is in `FILE` (PEM; default: the same file)")
 }
 
 // off takes a choice back that a profile has.
@@ -39,6 +44,15 @@ func (k *askingFlags) apply(to *profile.Asking) error {
 		}
 		return nil
 	}
+	if k.certKey != "" && k.cert == "" {
+		return usage(nil, errors.New("--cert-key needs --cert"))
+	}
+	if k.cert != "" {
+		to.CertFile, to.CertKeyFile = absolute(k.cert), absolute(cmp.Or(k.certKey, k.cert))
+		if _, err := certificate(*to); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		choose("par", k.par, &to.PAR, "auto", "always", "never"),
 		choose("dpop", k.dpop, &to.DPoP, off, string(oidc.DPoPES256), string(oidc.DPoPEdDSA), string(oidc.DPoPPS256)),
@@ -46,7 +60,7 @@ func (k *askingFlags) apply(to *profile.Asking) error {
 }
 
 // configure is the configuration of a client that asks so.
-func configure(c *oidc.ClientConfig, k profile.Asking) {
+func configure(c *oidc.ClientConfig, k profile.Asking) error {
 	switch k.PAR {
 	case "always":
 		c.PAR = oidc.PARAlways
@@ -54,4 +68,48 @@ func configure(c *oidc.ClientConfig, k profile.Asking) {
 		c.PAR = oidc.PARNever
 	}
 	c.DPoP = oidc.DPoPMode(k.DPoP)
+	if k.CertFile == "" {
+		return nil
+	}
+	var err error
+	c.Certificate, err = certificate(k)
+	return err
+}
+
+// certificate reads the client's certificate.
+func certificate(k profile.Asking) (oidc.CertificateSource, error) {
+	source, err := oidc.CertificateFiles(k.CertFile, k.CertKeyFile)
+	if err != nil {
+		return nil, usage(nil, wrapf(err, "--cert"))
+	}
+	return source, nil
+}
+
+// certified completes what is registered for a client with a certificate.
+func certified(m *oidc.ClientMetadata, md *oidc.ProviderMetadata, file, keyFile string) error {
+	if keyFile == "" {
+		keyFile = file
+	}
+	pair, err := tls.LoadX509KeyPair(file, keyFile)
+	if err != nil {
+		return usage(nil, wrapf(err, "--cert"))
+	}
+	// Where both can be had, a thief of a token needs the certificate too.
+	m.TLSClientCertificateBoundAccessTokens = md.TLSClientCertificateBoundAccessTokens
+	switch m.TokenEndpointAuthMethod {
+	case oidc.AuthTLS:
+		leaf, err := x509.ParseCertificate(pair.Certificate[0])
+		if err != nil {
+			return usage(nil, wrapf(err, "--cert"))
+		}
+		m.TLSClientAuthSubjectDN = leaf.Subject.String() // RFC 4514
+	case oidc.AuthSelfSignedTLS:
+		key, err := oidc.CertificateKey(pair)
+		if err != nil {
+			return usage(nil, wrapf(err, "--cert"))
+		}
+		m.JWKS, err = oidc.PublicJWKS(key)
+		return err
+	}
+	return nil
 }

@@ -35,10 +35,11 @@ func (c *clientFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.name, "name", "rely", "register the client as `TEXT`, which users see")
 	f.StringSliceVar(&c.redirectURIs, "redirect-uri", nil, "register or use the redirect `URI`; one like http://127.0.0.1:8400/callback where the OP insists on a fixed port (default: http://127.0.0.1/callback, any port)")
-	f.StringVar(&c.authMethod, "auth-method", "", "authenticate by `METHOD`: none, client_secret_basic, client_secret_post, client_secret_jwt or private_key_jwt")
+	f.StringVar(&c.authMethod, "auth-method", "", "authenticate by `METHOD`: none, client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth or self_signed_tls_client_auth")
 	f.StringVar(&c.authAlg, "auth-signing-alg", "", "sign client assertions with `ALG` (default: by the kind of the key)")
 	f.StringVar(&c.keyFile, "key", "", "sign and decrypt with the private key in `FILE` (PEM)")
 	f.StringVar(&c.idTokenAlg, "id-token-alg", "", "expect ID Tokens signed with `ALG` (default: RS256)")
+	f.StringSliceVar(&c.grants, "grant", nil, "register for the `GRANT` too, like client_credentials")
 	f.StringVar(&c.initialToken, "initial-token-file", "", "register with the initial access token in `FILE` (- for standard input, or RELY_INITIAL_TOKEN)")
 	f.StringVar(&c.metadataFile, "metadata", "", "take the provider metadata from `FILE` instead of asking for it")
 	c.asking.register(f)
@@ -122,6 +123,11 @@ func (c *clientFlags) wanted(md *oidc.ProviderMetadata, redirectURIs, responseTy
 		}
 		if m.TokenEndpointAuthMethod == "" {
 			m.TokenEndpointAuthMethod = oidc.AuthPrivateKey
+		}
+	}
+	if c.asking.cert != "" {
+		if err := certified(&m, md, c.asking.cert, c.asking.certKey); err != nil {
+			return m, err
 		}
 	}
 	if m.TokenEndpointAuthMethod == "" {

@@ -105,7 +105,9 @@ func newClient(p *oidc.Provider, r *oidc.Registration, c profile.Connection) (*o
 		return nil, err
 	}
 	config.Quirks = q
-	configure(&config, c.Asking)
+	if err := configure(&config, c.Asking); err != nil {
+		return nil, err
+	}
 	return oidc.NewClient(p, config)
 }
 

@@ -67,6 +67,10 @@ type Connection struct {
 type Asking struct {
 	PAR  string `json:"par,omitempty"`
 	DPoP string `json:"dpop,omitempty"`
+	// CertFile is the file of the client's certificate, and CertKeyFile that of
+	// its private key; "" means no certificate.
+	CertFile    string `json:"cert_file,omitempty"`
+	CertKeyFile string `json:"cert_key_file,omitempty"`
 }
 
 // HasTokens reports whether somebody is logged in.
