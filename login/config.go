@@ -146,6 +146,7 @@ type Paths struct {
 	SessionScript  string // "/auth/session.js": puts that iframe into a page
 	FragmentScript string // "/auth/fragment.js": of the page at Callback
 	JWKS           string // "/auth/jwks.json": the jwks_uri
+	RequestObjects string // "/auth/request", all below: request objects that OPs fetch (Core section 6.2)
 }
 
 // Cookie is about the session cookie. It is always HttpOnly, Secure and
@@ -249,7 +250,7 @@ func (m *Manager) fillDefaults() error {
 		{&p.BackChannel, "BackChannel", "/auth/backchannel"}, {&p.FrontChannel, "FrontChannel", "/auth/frontchannel"},
 		{&p.Initiate, "Initiate", "/auth/initiate"}, {&p.SessionFrame, "SessionFrame", "/auth/session"},
 		{&p.SessionScript, "SessionScript", "/auth/session.js"}, {&p.FragmentScript, "FragmentScript", "/auth/fragment.js"},
-		{&p.JWKS, "JWKS", "/auth/jwks.json"},
+		{&p.JWKS, "JWKS", "/auth/jwks.json"}, {&p.RequestObjects, "RequestObjects", "/auth/request"},
 	} {
 		if *d.path == "" {
 			*d.path = d.zero
@@ -304,12 +305,12 @@ func (m *Manager) fillDefaults() error {
 // all are the paths, each once.
 func (p *Paths) all() []string {
 	return []string{p.Login, p.Callback, p.Logout, p.LogoutReturn, p.BackChannel, p.FrontChannel, p.Initiate,
-		p.SessionFrame, p.SessionScript, p.FragmentScript, p.JWKS}
+		p.SessionFrame, p.SessionScript, p.FragmentScript, p.JWKS, p.RequestObjects}
 }
 
 // ours reports whether a path is one that Handler serves.
 func (m *Manager) ours(path string) bool {
-	return slices.Contains(m.c.Paths.all(), path) || strings.HasPrefix(path, m.c.Paths.Callback+"/")
+	return slices.Contains(m.c.Paths.all(), path) || strings.HasPrefix(path, m.c.Paths.Callback+"/") || strings.HasPrefix(path, m.c.Paths.RequestObjects+"/")
 }
 
 // chooseKeeper decides where logins and sessions are kept.

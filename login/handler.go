@@ -25,6 +25,10 @@ func (m *Manager) Handler() http.Handler {
 			m.handleCallback(w, r)
 			return
 		}
+		if id, ok := strings.CutPrefix(path, p.RequestObjects+"/"); ok {
+			m.handleRequestObject(w, r, id)
+			return
+		}
 		m.show(w, http.StatusNotFound, page{Title: "Not found", Text: "There is no such page.", Links: m.homeLink()})
 	})
 }

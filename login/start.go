@@ -57,6 +57,9 @@ func (m *Manager) start(w http.ResponseWriter, r *http.Request, o StartOptions, 
 	if o.Adjust != nil {
 		o.Adjust(&p)
 	}
+	if p.Publish == nil && !m.c.Storeless {
+		p.Publish = m.publish
+	}
 	returnTo := m.returnTo(o.ReturnTo)
 	req, value, err := m.begin(r.Context(), o.Issuer, p, returnTo, why)
 	if err != nil {

@@ -76,6 +76,11 @@ type AuthParams struct {
 	// Resources are the resource indicators of RFC 8707.
 	Resources []string
 
+	// Publish serves a request object for the OP to fetch (Core section 6.2): it
+	// returns the https URL at which object can be had, once, until expires. It
+	// is called if ClientConfig.RequestObject asks for that; package login sets it.
+	Publish func(ctx context.Context, object []byte, expires time.Time) (uri string, err error)
+
 	// Extra are further parameters. One that this package sets itself is
 	// refused with ProtectedParameter.
 	Extra url.Values
@@ -136,8 +141,9 @@ func (r *AuthRequest) LogValue() slog.Value { return r.Pending.LogValue() }
 // anew for each; the code challenge is always sent, with S256 (RFC 7636), also
 // to an OP that does not announce it.
 //
-// A request that is to be pushed (ClientConfig.PAR) is pushed here, anew each
-// time, and the AuthRequest holds client_id and request_uri alone.
+// A request object (ClientConfig.RequestObject) is made here, and a request that
+// is to be pushed (ClientConfig.PAR) is pushed, anew each time: the AuthRequest
+// then holds client_id and request_uri alone.
 //
 // A Provider whose metadata is due is asked for it in passing.
 func (c *Client) Begin(ctx context.Context, p AuthParams) (_ *AuthRequest, err error) {
@@ -221,18 +227,8 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (_ *AuthRequest, err e
 		return nil, err
 	}
 	r := &AuthRequest{Pending: pending, endpoint: md.AuthorizationEndpoint, params: v, post: p.Post}
-	push, err := c.pushes(md)
-	if err != nil {
+	if err := c.carry(ctx, md, r, p.Publish); err != nil {
 		return nil, err
-	}
-	if push || c.tooLong(r) && c.mayPush(md) {
-		if err := c.push(ctx, md, r); err != nil {
-			return nil, err
-		}
-	}
-	if c.tooLong(r) {
-		return nil, &InputError{Reason: RequestTooLong, Field: "AuthParams",
-			Detail: "the URL has " + strconv.Itoa(len(r.URL())) + " bytes, at most " + strconv.Itoa(MaxAuthURL) + " travel safely; set AuthParams.Post"}
 	}
 	m := FrontMessage{Step: StepAuthorization, Mode: "GET", Endpoint: r.endpoint, Params: r.params}
 	if p.Post {
@@ -241,9 +237,6 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (_ *AuthRequest, err e
 	c.p.env.trace.front(ctx, m)
 	return r, nil
 }
-
-// tooLong reports whether the request does not travel safely in a URL.
-func (c *Client) tooLong(r *AuthRequest) bool { return !r.post && len(r.URL()) > MaxAuthURL }
 
 func refuse(field, detail string) error {
 	return &InputError{Reason: BadParameter, Field: "AuthParams." + field, Detail: detail}

@@ -53,6 +53,11 @@ type ClientConfig struct {
 	// no limit.
 	MaxIDTokenAge time.Duration
 
+	// RequestObject has requests travel as a signed JWT (RFC 9101). Nil means as
+	// plain parameters, unless the OP or the client's registration demands signed
+	// request objects.
+	RequestObject *RequestObject
+
 	// ResponseMode is what AuthParams.ResponseMode means if it is empty: ModeJWT
 	// for a client whose responses are to be signed (JARM). Empty means the
 	// default of the response type.
@@ -150,6 +155,8 @@ type Client struct {
 	dpopAlg string // the name that the OP has for the algorithm of ClientConfig.DPoP
 	nonces  *nonces
 
+	request requestSigning // how request objects are made; zero if none are
+
 	// responseAlgsErr is why there are no responseAlgs: it matters to who asks
 	// for such a response.
 	responseAlgsErr error
@@ -198,6 +205,14 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 		}
 		if _, err := c.pushes(md); err != nil {
 			return nil, err
+		}
+		if c.wantsRequestObject(md) {
+			if err := c.pinRequestObject(md); err != nil {
+				return nil, err
+			}
+			if err := c.takesRequestObject(md); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := c.cibaPossible(md); err != nil {
@@ -331,11 +346,6 @@ func (c *Client) possible(md *ProviderMetadata, r responseType) error {
 	}
 	if md.AuthorizationEndpoint == "" {
 		return lacks("authorization_endpoint")
-	}
-	// RFC 9101 section 10.5: such an OP refuses a request whose parameters are
-	// not signed, which is how they are sent here.
-	if md.RequireSignedRequestObject {
-		return &UnsupportedError{Feature: "request objects", Detail: "the OP requires them, signed"}
 	}
 	if r.code && md.TokenEndpoint == "" {
 		return lacks("token_endpoint")

@@ -35,7 +35,7 @@ func (c *Client) pinEncryption() error {
 			return &UnsupportedError{Feature: p.what + " encrypted with " + quote(*p.alg) + " and " + quote(*p.enc),
 				Detail: "supported are " + strings.Join(jose.KeyManagement(), ", ") + " and " + strings.Join(jose.ContentEncryption(), ", ")}
 		}
-		symmetric := *p.alg == "dir" || strings.HasPrefix(*p.alg, "A")
+		symmetric := symmetricEncryption(*p.alg)
 		if symmetric && c.c.Secret == "" {
 			return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: *p.alg + " decrypts with the client secret, which is empty (Core 10.2)"}
 		}

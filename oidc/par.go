@@ -51,12 +51,12 @@ func (c *Client) mayPush(md *ProviderMetadata) bool {
 	return c.c.PAR != PARNever && md.PushedAuthorizationRequestEndpoint != ""
 }
 
-// push sends the parameters of r to the OP and leaves in r what the browser
+// push sends the parameters in body to the OP and leaves in r what the browser
 // carries: client_id and the request_uri that the OP gave, which is good for this
 // one request (RFC 9126 sections 2 and 4). Nothing of an earlier answer is used
 // again (hostile catalogue case 325). With DPoP a proof goes along (RFC 9449 section 10.1).
-func (c *Client) push(ctx context.Context, md *ProviderMetadata, r *AuthRequest) error {
-	res, err := c.postProving(ctx, r.Pending.DPoP, StepPAR, md.PushedAuthorizationRequestEndpoint, maps.Clone(r.params), "application/json")
+func (c *Client) push(ctx context.Context, md *ProviderMetadata, r *AuthRequest, body url.Values) error {
+	res, err := c.postProving(ctx, r.Pending.DPoP, StepPAR, md.PushedAuthorizationRequestEndpoint, maps.Clone(body), "application/json")
 	if err != nil {
 		return err
 	}

@@ -35,9 +35,10 @@ type providerState struct {
 	due  time.Time // when to fetch the metadata anew; zero: never
 }
 
-// keySource verifies a signature with the OP's keys.
+// keySource verifies a signature with the OP's keys, and encrypts for the OP.
 type keySource interface {
 	Verify(ctx context.Context, token string, algs []string) (jose.Verified, error)
+	Encrypt(ctx context.Context, payload, alg, enc string) (string, error)
 	Close()
 }
 
@@ -382,6 +383,10 @@ func (s staticKeys) Verify(_ context.Context, token string, algs []string) (jose
 	return s.set.Verify(token, algs)
 }
 
+func (s staticKeys) Encrypt(_ context.Context, payload, alg, enc string) (string, error) {
+	return s.set.Encrypt(payload, alg, enc)
+}
+
 func (staticKeys) Close() {}
 
 type noKeys struct{}
@@ -389,5 +394,13 @@ type noKeys struct{}
 func (noKeys) Close() {}
 
 func (noKeys) Verify(context.Context, string, []string) (jose.Verified, error) {
-	return jose.Verified{}, &ProtocolError{Reason: KeysUnavailable, Step: StepKeys, Spec: "Discovery 3", Detail: "the metadata has neither jwks_uri nor a key set"}
+	return jose.Verified{}, lacksKeys()
+}
+
+func (noKeys) Encrypt(context.Context, string, string, string) (string, error) {
+	return "", lacksKeys()
+}
+
+func lacksKeys() error {
+	return &ProtocolError{Reason: KeysUnavailable, Step: StepKeys, Spec: "Discovery 3", Detail: "the metadata has neither jwks_uri nor a key set"}
 }

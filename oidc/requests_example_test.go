@@ -2,6 +2,9 @@ package oidc_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"fmt"
 	"net/url"
 
@@ -57,4 +60,44 @@ func exampleOP(c oidctest.Config, edit ...func(*oidc.ClientMetadata)) (*oidctest
 		p.Close()
 		op.Close()
 	}
+}
+
+// A request that nobody on its way can change: a JWT, signed by the client.
+func ExampleRequestObject() {
+	ctx := context.Background()
+	key := exampleKey()
+	jwks, err := oidc.PublicJWKS(key)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, provider, registration, stop := exampleOP(oidctest.Config{}, func(m *oidc.ClientMetadata) { m.JWKS, m.RequestObjectSigningAlg = jwks, "ES256" })
+	defer stop()
+
+	// region: jar
+	config := registration.ClientConfig(key) // signed as is registered: request_object_signing_alg
+	config.RequestObject = &oidc.RequestObject{}
+	client, err := oidc.NewClient(provider, config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	request, err := client.Begin(ctx, oidc.AuthParams{})
+	// endregion
+
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, fields := request.Form()
+	fmt.Println(len(fields), fields.Has("request"))
+	// Output: 4 true
+}
+
+func exampleKey() oidc.Key {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return oidc.Key{ID: "key-1", Private: k}
 }

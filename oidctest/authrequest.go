@@ -101,10 +101,8 @@ func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 		return fail("unauthorized_client", "the client is not registered for this response_type")
 	}
 	// Core 6, Registration 1.0: parameters that the OP does not support.
-	for name, code := range map[string]string{"request": "request_not_supported", "request_uri": "request_uri_not_supported", "registration": "registration_not_supported"} {
-		if p.Has(name) {
-			return fail(code, "this provider does not support "+name)
-		}
+	if p.Has("registration") {
+		return fail("registration_not_supported", "this provider does not support registration")
 	}
 	r.scopes = strings.Fields(p.Get("scope"))
 	if !slices.Contains(r.scopes, "openid") && !(x.op.c.AllowNoOpenID && r.has("code") && !r.has("id_token")) {

@@ -113,6 +113,19 @@ type Client struct {
 	// RequireAuthTime puts auth_time in every ID Token.
 	RequireAuthTime bool `json:"require_auth_time,omitempty"`
 
+	// RequestObjectSigningAlg is the one algorithm of request objects (RFC 9101);
+	// "none" admits those that are not signed. Empty means any but none.
+	RequestObjectSigningAlg string `json:"request_object_signing_alg,omitempty"`
+
+	// RequestObjectEncryptionAlg and Enc are those of encrypted request objects.
+	// Empty means any.
+	RequestObjectEncryptionAlg string `json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc string `json:"request_object_encryption_enc,omitempty"`
+
+	// RequireSignedRequestObject refuses requests of the client that are not in a
+	// signed request object (RFC 9101, section 10.5).
+	RequireSignedRequestObject bool `json:"require_signed_request_object,omitempty"`
+
 	// RequirePushedAuthorizationRequests refuses requests of the client that
 	// were not pushed (RFC 9126, section 6).
 	RequirePushedAuthorizationRequests bool `json:"require_pushed_authorization_requests,omitempty"`

@@ -95,6 +95,11 @@ type Config struct {
 	// section 5). Zero means that one may be.
 	RequirePAR bool
 
+	// RequireSignedRequestObject refuses an authorization request that is not in
+	// a signed request object (RFC 9101, section 10.5). Zero means that one may
+	// be.
+	RequireSignedRequestObject bool
+
 	// PARLifetime is how long a pushed request waits for the browser. Zero
 	// means 1 minute.
 	PARLifetime time.Duration
@@ -169,7 +174,7 @@ type Config struct {
 	// must not call Close, which waits for that goroutine.
 	Observe func(Request)
 
-	// Client fetches what clients refer to, jwks_uri and sector_identifier_uri,
+	// Client fetches what clients refer to, jwks_uri, sector_identifier_uri and request_uri,
 	// and posts logout tokens to their backchannel_logout_uri. Nil means one that follows no redirect and trusts
 	// the system's roots. Every fetch ends after 5 seconds.
 	Client *http.Client

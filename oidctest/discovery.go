@@ -62,21 +62,27 @@ func (op *OP) metadata() map[string]any {
 
 		"dpop_signing_alg_values_supported": list(dpopAlgs()...), // RFC 9449, section 5.1
 
-		"display_values_supported":         list("page", "popup", "touch", "wap"),
-		"claim_types_supported":            list("normal", "aggregated", "distributed"),
-		"claims_supported":                 list(slices.Concat([]string{"sub", "iss", "auth_time", "acr", "amr"}, standardClaims())...),
-		"claims_locales_supported":         list("en", "fr", "ja-Kana-JP", "ru", "ar"),
-		"ui_locales_supported":             list("en"),
-		"claims_parameter_supported":       true,
-		"request_parameter_supported":      false,
-		"request_uri_parameter_supported":  false,
-		"require_request_uri_registration": false,
-		"service_documentation":            strings.TrimSuffix(op.Issuer, "/") + "/",
-		"code_challenge_methods_supported": list("S256"), // RFC 8414, section 2
-		"prompt_values_supported":          list("none", "login", "consent", "select_account"),
+		"display_values_supported":                       list("page", "popup", "touch", "wap"),
+		"claim_types_supported":                          list("normal", "aggregated", "distributed"),
+		"claims_supported":                               list(slices.Concat([]string{"sub", "iss", "auth_time", "acr", "amr"}, standardClaims())...),
+		"claims_locales_supported":                       list("en", "fr", "ja-Kana-JP", "ru", "ar"),
+		"ui_locales_supported":                           list("en"),
+		"claims_parameter_supported":                     true,
+		"request_parameter_supported":                    true,
+		"request_uri_parameter_supported":                true,
+		"require_request_uri_registration":               false,
+		"request_object_signing_alg_values_supported":    list(append(SigningAlgs(), "none")...),
+		"request_object_encryption_alg_values_supported": list(requestEncryptionAlgs()...),
+		"request_object_encryption_enc_values_supported": list(EncryptionEncs()...),
+		"service_documentation":                          strings.TrimSuffix(op.Issuer, "/") + "/",
+		"code_challenge_methods_supported":               list("S256"), // RFC 8414, section 2
+		"prompt_values_supported":                        list("none", "login", "consent", "select_account"),
 	}
 	for _, name := range []string{"frontchannel_logout_supported", "frontchannel_logout_session_supported", "backchannel_logout_supported", "backchannel_logout_session_supported"} {
 		m[name] = true
+	}
+	if op.c.RequireSignedRequestObject {
+		m["require_signed_request_object"] = true // RFC 9101, section 10.5
 	}
 	if op.c.RequirePAR {
 		m["require_pushed_authorization_requests"] = true // RFC 9126, section 5

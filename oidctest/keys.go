@@ -48,6 +48,8 @@ type keyring struct {
 	current    []signer
 	earlier    []signer // no longer used to sign and still published
 	nonce      string   // makes the kids of two OPs different
+
+	sealing *ecdsa.PrivateKey // opens encrypted request objects; nil until it is needed
 }
 
 func newKeyring(given *rsa.PrivateKey, later []*rsa.PrivateKey) *keyring {
@@ -120,12 +122,30 @@ func (s signer) jwk() (map[string]any, error) {
 	return m, json.Unmarshal(b, &m)
 }
 
+// opener returns the key that opens encrypted request objects, and makes it if
+// there is none. It is not rotated.
+func (k *keyring) opener() (jose.JSONWebKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.sealing == nil {
+		var err error
+		if k.sealing, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return jose.JSONWebKey{}, fmt.Errorf("oidctest: make a key: %w", err)
+		}
+	}
+	return jose.JSONWebKey{Key: k.sealing, KeyID: "enc-" + k.nonce, Use: "enc"}, nil
+}
+
 // public returns the keys to publish.
 func (k *keyring) public() ([]any, error) {
 	for _, f := range families() {
 		if _, err := k.signer(f); err != nil {
 			return nil, err
 		}
+	}
+	enc, err := k.opener()
+	if err != nil {
+		return nil, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -137,7 +157,15 @@ func (k *keyring) public() ([]any, error) {
 		}
 		set = append(set, m)
 	}
-	return set, nil
+	b, err := enc.Public().MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("oidctest: write a JWK: %w", err)
+	}
+	m := map[string]any{}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return nil, fmt.Errorf("oidctest: write a JWK: %w", err)
+	}
+	return append(set, m), nil
 }
 
 // maxGenerations is how many withdrawn generations stay published.

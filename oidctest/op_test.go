@@ -255,7 +255,7 @@ func TestTampering(t *testing.T) {
 
 	want(t, "metadata", p.get(op.URL(EndpointDiscovery), "").json["tampered"], attacker)
 	want(t, "JRD", p.get(op.URL(EndpointWebFinger)+"?resource=acct:bob@localhost", "").json["tampered"], true)
-	want(t, "JWKS", p.get(op.URL(EndpointJWKS), "").json["tampered"], 5)
+	want(t, "JWKS", p.get(op.URL(EndpointJWKS), "").json["tampered"], 6) // five sign, one opens request objects
 	want(t, "registration", p.sendJSON("POST", op.URL(EndpointRegistration), "", map[string]any{"redirect_uris": list("https://rp.example/"), "client_name": "N"}).json["tampered"], "N")
 	cb := p.login(p.params("code"))
 	want(t, "response", cb.Params().Get("tampered"), "state-1")

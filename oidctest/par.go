@@ -35,6 +35,10 @@ func (x *exchange) pushedRequest() *reply {
 		params.Del(name)
 	}
 	params.Set("client_id", x.client.ID)
+	params, rep := x.openRequest(params)
+	if rep != nil {
+		return rep
+	}
 	// RFC 9449, section 10.1: a proof here says what dpop_jkt would.
 	if len(x.r.Header.Values("DPoP")) > 0 {
 		if rep := x.readProof(); rep != nil {
@@ -67,7 +71,7 @@ func (x *exchange) resolve(p url.Values) (url.Values, *reply) {
 		if x.op.c.RequirePAR || x.mustPush(p.Get("client_id")) {
 			return nil, x.refusePage("Bad request", "An authorization request must be pushed first (RFC 9126, 5).")
 		}
-		return p, nil
+		return x.openRequest(p)
 	}
 	op := x.op
 	op.mu.Lock()

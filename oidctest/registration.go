@@ -235,6 +235,7 @@ func (x *exchange) checkClient(c Client, m map[string]any) *registrationError {
 	for name, allowed := range map[string][]string{
 		"application_type": {"web", "native"}, "subject_type": {"public", "pairwise"}, "token_endpoint_auth_method": x.op.clientAuthMethods(),
 		"id_token_signed_response_alg": x.op.idTokenAlgs(), "userinfo_signed_response_alg": SigningAlgs(), "authorization_signed_response_alg": SigningAlgs(),
+		"request_object_signing_alg": append(SigningAlgs(), "none"), "request_object_encryption_alg": requestEncryptionAlgs(), "request_object_encryption_enc": EncryptionEncs(),
 		"token_endpoint_auth_signing_alg": assertionAlgs(),
 	} {
 		if v, ok := m[name].(string); ok && !slices.Contains(allowed, v) {
@@ -403,6 +404,7 @@ func metadataKinds() map[string]metadataKind {
 		"initiate_login_uri": kindHTTPS, "request_uris": kindURIs, "dpop_bound_access_tokens": kindBool, "tls_client_certificate_bound_access_tokens": kindBool,
 		"tls_client_auth_subject_dn": kindString, "tls_client_auth_san_dns": kindString, "tls_client_auth_san_uri": kindString,
 		"tls_client_auth_san_ip": kindString, "tls_client_auth_san_email": kindString, "require_pushed_authorization_requests": kindBool,
+		"require_signed_request_object": kindBool, "request_object_signing_alg": kindString, "request_object_encryption_alg": kindString, "request_object_encryption_enc": kindString,
 		"post_logout_redirect_uris": kindURIs,
 		"frontchannel_logout_uri":   kindURI, "frontchannel_logout_session_required": kindBool,
 		"backchannel_logout_uri": kindURI, "backchannel_logout_session_required": kindBool,

@@ -361,15 +361,15 @@ func TestKeyRotation(t *testing.T) {
 		}
 		return len(keys.Keys)
 	}
-	want(t, "keys", count(), 5)
+	want(t, "keys", count(), 6)
 	op.RotateKeys()
 	fresh := p.redeem(p.newCode()).json["id_token"].(string)
 	h1, _ := p.verify(old)
 	h2, _ := p.verify(fresh)
 	want(t, "new kid", h1["kid"] != h2["kid"], true)
-	want(t, "keys of both", count(), 10)
+	want(t, "keys of both", count(), 11)
 	op.WithdrawKeys()
-	want(t, "keys", count(), 5)
+	want(t, "keys", count(), 6)
 	s, err := op.Sign("ES256", map[string]any{"typ": "logout+jwt"}, map[string]any{"sub": "a"})
 	if err != nil {
 		t.Fatal(err)

@@ -55,6 +55,7 @@ type SkippedKey struct {
 type key struct {
 	id  string // kid, may be empty
 	alg string // the only algorithm the issuer allows for it, or empty
+	any bool   // the issuer does not say what it is for: it may encrypt too
 	rsa *rsa.PublicKey
 	ec  *ecdsa.PublicKey
 	ed  ed25519.PublicKey
@@ -139,7 +140,7 @@ func parseKey(raw json.RawMessage) (*key, *SkippedKey) {
 		return skip(NotForSignatures, "key_ops")
 	}
 
-	k := &key{id: value(w.Kid), alg: value(w.Alg)}
+	k := &key{id: value(w.Kid), alg: value(w.Alg), any: w.Use == nil && w.KeyOps == nil}
 	var why Skip
 	var detail string
 	switch *w.Kty {

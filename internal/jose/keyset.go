@@ -16,6 +16,7 @@ import (
 // goroutines. A nil *KeySet has no keys.
 type KeySet struct {
 	keys    []*key
+	sealing []*sealingKey // those that encrypt
 	skipped []SkippedKey
 	headers headerCache
 	spaces  sync.Pool // of *workspace
@@ -50,6 +51,9 @@ func ParseKeySet(jwks []byte) (*KeySet, error) {
 	for _, raw := range raws {
 		if k, skipped := parseKey(raw); skipped != nil {
 			s.skipped = append(s.skipped, *skipped)
+			if k := parseSealingKey(raw, skipped); k != nil {
+				s.sealing = append(s.sealing, k)
+			}
 		} else {
 			s.keys = append(s.keys, k)
 		}

@@ -245,6 +245,15 @@ func (r *Remote) Keys(ctx context.Context) (*KeySet, error) {
 	return s.set, nil
 }
 
+// Encrypt is [KeySet.Encrypt] with the current set, fetched if need be.
+func (r *Remote) Encrypt(ctx context.Context, payload, alg, enc string) (string, error) {
+	s, err := r.Keys(ctx)
+	if err != nil {
+		return "", err
+	}
+	return s.Encrypt(payload, alg, enc)
+}
+
 // usable returns a copy that may be used now.
 func (r *Remote) usable(ctx context.Context) (*snapshot, error) {
 	s := r.current.Load()

@@ -70,6 +70,18 @@ func Sign(k SigningKey, header map[string]any, payload []byte) (string, error) {
 	return string(token), nil
 }
 
+// Unsigned returns payload as an unsecured token (RFC 7519 section 6.1), which
+// proves nothing.
+func Unsigned(header map[string]any, payload []byte) string {
+	all := maps.Clone(header)
+	all["alg"] = "none"
+	protected, err := json.Marshal(all)
+	if err != nil {
+		protected = []byte(`{"alg":"none"}`) // the headers of callers are strings: never reached
+	}
+	return base64.RawURLEncoding.EncodeToString(protected) + "." + base64.RawURLEncoding.EncodeToString(payload) + "."
+}
+
 // check refuses a key that cannot sign with its Alg, before anything is signed.
 func (k SigningKey) check() (algorithm, *Error) {
 	if k.Use != "" && k.Use != "sig" {
