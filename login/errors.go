@@ -100,7 +100,7 @@ func Status(err error) int {
 		Temporary() bool
 	}](err)
 	switch {
-	case is(StoreUnavailable, rp.StoreUnavailable, rp.TooManyIssuers, context.DeadlineExceeded, context.Canceled):
+	case is(StoreUnavailable, rp.StoreUnavailable, rp.TooManyIssuers, rp.Closed, context.DeadlineExceeded, context.Canceled):
 		return http.StatusServiceUnavailable
 	case is(NoSession, StepUpNeeded, rp.GrantEnded):
 		return http.StatusUnauthorized

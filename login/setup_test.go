@@ -241,6 +241,12 @@ func (r *rig) mux(m *login.Manager) http.Handler {
 		}
 		return s.Claims(&c) == nil && strings.HasPrefix(c.Sub, "bob")
 	}))
+	mux.Handle("/tokens/", m.Require(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		s, _ := login.FromContext(q.Context())
+		if _, err := s.Tokens(q.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		}
+	})))
 	mux.Handle("/", m.Require(hello))
 	return mux
 }

@@ -26,6 +26,7 @@ type Provider struct {
 	state atomic.Pointer[providerState]
 
 	refresh sync.Mutex // held by the one caller that fetches metadata anew
+	failed  atomic.Pointer[failedFetch]
 }
 
 // providerState is one immutable reading of the metadata.
@@ -33,6 +34,8 @@ type providerState struct {
 	md   ProviderMetadata
 	keys keySource
 	due  time.Time // when to fetch the metadata anew; zero: never
+	// fetched is when the metadata was; zero if it was given by hand.
+	fetched time.Time
 }
 
 // keySource verifies a signature with the OP's keys, and encrypts for the OP.
@@ -159,6 +162,7 @@ func (p *Provider) suspect() {
 func (p *Provider) reload(ctx context.Context) error {
 	md, err := p.fetchMetadata(ctx)
 	if err != nil {
+		p.failed.Store(&failedFetch{p.env.now(), err})
 		return err
 	}
 	if s := p.state.Load(); s != nil && md.Issuer != s.md.Issuer {
@@ -174,6 +178,8 @@ func (p *Provider) reload(ctx context.Context) error {
 func (p *Provider) install(md ProviderMetadata) error {
 	s := &providerState{md: md}
 	if p.url != "" {
+		s.fetched = p.env.now()
+		p.failed.Store(nil)
 		age := p.env.opts.MetadataAge
 		if age == 0 {
 			age = DefaultMetadataAge

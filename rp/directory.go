@@ -206,6 +206,8 @@ type lazy struct {
 
 	once sync.Once
 	turn chan struct{} // holds one token; who has it makes the client
+	// failed is the last failure, for Health; nil after a success.
+	failed atomic.Pointer[failure]
 	// The fields below belong to who holds the token.
 	failures int64
 	retryAt  time.Time
@@ -254,7 +256,7 @@ func (l *lazy) client(ctx context.Context) (*oidc.Client, error) {
 		return c, nil
 	}
 	if l.closed.Load() {
-		return nil, &Error{Reason: BadConfig, Detail: "the directory was closed with its RP"}
+		return nil, &Error{Reason: Closed, Detail: "and its directory with it"}
 	}
 	now := l.clock()
 	if l.err != nil && now.Before(l.retryAt) {
@@ -268,9 +270,11 @@ func (l *lazy) client(ctx context.Context) (*oidc.Client, error) {
 		l.retryAt = now.Add(backoff(l.failures))
 		l.failures++
 		l.err = err
+		l.failed.Store(&failure{now, err})
 		return nil, err
 	}
 	l.failures, l.err = 0, nil
+	l.failed.Store(nil)
 	l.ready.Store(&readyClient{c, until})
 	if l.closed.Load() {
 		l.close() // which had not seen it

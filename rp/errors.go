@@ -63,6 +63,9 @@ const (
 	// BadRecord: a record in the store is damaged, of another version, or sealed
 	// with a key that is not in the ring. Other records are not concerned.
 	BadRecord Reason = "record in the store refused"
+	// Closed: the RP was closed: the process is about to end. Another one, or the
+	// next start, goes on.
+	Closed Reason = "the RP is closed"
 	// TooManyIssuers: more new issuers are asked for than Dynamic may register in
 	// this time.
 	TooManyIssuers Reason = "too many new issuers"
@@ -105,7 +108,7 @@ func (e *Error) Unwrap() []error {
 // doing anything.
 func (e *Error) Temporary() bool {
 	switch e.Reason {
-	case StoreUnavailable, TooManyIssuers:
+	case StoreUnavailable, TooManyIssuers, Closed:
 		return true
 	case RefreshFailed:
 		return e.Err == nil || temporary(e.Err)

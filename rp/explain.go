@@ -47,6 +47,8 @@ func (r Reason) Advice() string {
 		return "see that the store is up and reached from here; then try again"
 	case BadRecord:
 		return "see whether a key was removed from the ring too early; delete the record if it is damaged"
+	case Closed:
+		return "try again: another process, or the next start, goes on; stop taking requests before Close"
 	case TooManyIssuers:
 		return "wait a minute; raise Dynamic.RegistrationsPerMinute if these issuers are wanted"
 	}

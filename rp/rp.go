@@ -196,6 +196,11 @@ func (r *RP) StartIdentifier(ctx context.Context, identifier string, p oidc.Auth
 
 // StartLogin is Start with every choice.
 func (r *RP) StartLogin(ctx context.Context, l Login) (*oidc.AuthRequest, error) {
+	done, err := r.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if len(l.Data) > MaxData {
 		return nil, &Error{Reason: BadConfig, Detail: fmt.Sprintf("Login.Data has %d bytes, at most %d", len(l.Data), MaxData)}
 	}
@@ -287,6 +292,11 @@ type Arrival struct {
 // Finish: an *oidc.OPError if the OP said no, an *oidc.ProtocolError if the
 // answer is not to be believed. After any of them there is no grant.
 func (r *RP) Finish(ctx context.Context, a oidc.AuthResponse, at Arrival) (*Grant, error) {
+	done, err := r.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	place, rec, p, err := r.find(ctx, a, at)
 	if err != nil {
 		return nil, err
@@ -485,11 +495,26 @@ func (r *RP) UserInfo(ctx context.Context, state string) (*oidc.UserInfo, error)
 	return g.UserInfo(ctx)
 }
 
-// Close waits for the refreshes that are under way, and saves what the store
+// enter lets a login begin or finish before Close, which waits for it, and none
+// after it (hostile catalogue case 320).
+func (r *RP) enter() (done func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, &Error{Reason: Closed}
+	}
+	r.running.Add(1)
+	return r.running.Done, nil
+}
+
+// Close waits for the logins and refreshes that are under way, and saves what the store
 // could not take earlier. It fails if something is lost by that: those users
 // must log in again. It also closes the Providers that Configured and Dynamic have
-// made for it. It may be called more than once. Afterwards nothing is refreshed or
-// fetched any more.
+// made for it. It may be called more than once. Afterwards no login begins or ends
+// (Closed), and nothing is refreshed or fetched any more.
+//
+// A server stops taking requests first, by http.Server.Shutdown, which lets those
+// that are there finish.
 func (r *RP) Close() error {
 	r.mu.Lock()
 	r.closed = true

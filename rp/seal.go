@@ -17,6 +17,7 @@ const (
 	tombstoneClass = "tombstone:"
 	clientClass    = "client:"
 	leaseClass     = "lease:"
+	healthClass    = "health:" // never written
 )
 
 // ring seals and opens records, each bound to its store key. The first key seals,

@@ -254,6 +254,31 @@ func (r *Remote) Encrypt(ctx context.Context, payload, alg, enc string) (string,
 	return s.Encrypt(payload, alg, enc)
 }
 
+// RemoteStatus is how a Remote is.
+type RemoteStatus struct {
+	Keys     int           // usable keys of the current set
+	Fetched  time.Time     // when it was fetched; zero: never
+	Fresh    time.Duration // for how long since then
+	Failures int           // how many fetches have failed in a row since
+	FailedAt time.Time     // when the last one did; zero: none has
+	Failure  error         // how
+}
+
+// Status tells how the Remote is. It fetches nothing.
+func (r *Remote) Status() RemoteStatus {
+	if r.ready(context.Background()) != nil {
+		return RemoteStatus{}
+	}
+	var s RemoteStatus
+	if c := r.current.Load(); c != nil {
+		s.Keys, s.Fetched, s.Fresh = c.set.Len(), c.fetched, c.fresh
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.Failures, s.FailedAt, s.Failure = r.failures, r.failedAt, r.failure
+	return s
+}
+
 // usable returns a copy that may be used now.
 func (r *Remote) usable(ctx context.Context) (*snapshot, error) {
 	s := r.current.Load()
