@@ -147,6 +147,7 @@ type Paths struct {
 	FragmentScript string // "/auth/fragment.js": of the page at Callback
 	JWKS           string // "/auth/jwks.json": the jwks_uri
 	RequestObjects string // "/auth/request", all below: request objects that OPs fetch (Core section 6.2)
+	CIBA           string // "/auth/ciba": the backchannel_client_notification_endpoint
 }
 
 // Cookie is about the session cookie. It is always HttpOnly, Secure and
@@ -250,7 +251,7 @@ func (m *Manager) fillDefaults() error {
 		{&p.BackChannel, "BackChannel", "/auth/backchannel"}, {&p.FrontChannel, "FrontChannel", "/auth/frontchannel"},
 		{&p.Initiate, "Initiate", "/auth/initiate"}, {&p.SessionFrame, "SessionFrame", "/auth/session"},
 		{&p.SessionScript, "SessionScript", "/auth/session.js"}, {&p.FragmentScript, "FragmentScript", "/auth/fragment.js"},
-		{&p.JWKS, "JWKS", "/auth/jwks.json"}, {&p.RequestObjects, "RequestObjects", "/auth/request"},
+		{&p.JWKS, "JWKS", "/auth/jwks.json"}, {&p.RequestObjects, "RequestObjects", "/auth/request"}, {&p.CIBA, "CIBA", "/auth/ciba"},
 	} {
 		if *d.path == "" {
 			*d.path = d.zero
@@ -305,7 +306,7 @@ func (m *Manager) fillDefaults() error {
 // all are the paths, each once.
 func (p *Paths) all() []string {
 	return []string{p.Login, p.Callback, p.Logout, p.LogoutReturn, p.BackChannel, p.FrontChannel, p.Initiate,
-		p.SessionFrame, p.SessionScript, p.FragmentScript, p.JWKS, p.RequestObjects}
+		p.SessionFrame, p.SessionScript, p.FragmentScript, p.JWKS, p.RequestObjects, p.CIBA}
 }
 
 // ours reports whether a path is one that Handler serves.

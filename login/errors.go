@@ -102,9 +102,9 @@ func Status(err error) int {
 	switch {
 	case is(StoreUnavailable, rp.StoreUnavailable, rp.TooManyIssuers, rp.Closed, context.DeadlineExceeded, context.Canceled):
 		return http.StatusServiceUnavailable
-	case is(NoSession, StepUpNeeded, rp.GrantEnded):
+	case is(NoSession, StepUpNeeded, rp.GrantEnded, rp.UnknownNotification):
 		return http.StatusUnauthorized
-	case is(Forbidden, LoginRefused, CrossSite, rp.IssuerRefused, rp.LoggedOut):
+	case is(Forbidden, LoginRefused, CrossSite, rp.IssuerRefused, rp.LoggedOut, rp.CIBAFailed):
 		return http.StatusForbidden
 	case is(rp.UnknownState, rp.LoginExpired, rp.WrongBrowser, rp.WrongRedirectURI, rp.UnknownIssuer, rp.BadRecord, BadRequest, Replayed, BadRecord):
 		return http.StatusBadRequest
@@ -117,7 +117,7 @@ func Status(err error) int {
 		return http.StatusForbidden
 	}
 	if p, ok := errors.AsType[*oidc.ProtocolError](err); ok {
-		if p.Step == oidc.StepAuthorization || p.Step == oidc.StepLogout {
+		if p.Step == oidc.StepAuthorization || p.Step == oidc.StepLogout || p.Step == oidc.StepNotification {
 			return http.StatusBadRequest
 		}
 		return http.StatusBadGateway

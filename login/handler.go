@@ -13,7 +13,7 @@ func (m *Manager) Handler() http.Handler {
 		p.Login: m.handleLogin, p.Callback: m.handleCallback, p.Logout: m.handleLogout, p.LogoutReturn: m.handleLogoutReturn,
 		p.BackChannel: m.handleBackChannel, p.FrontChannel: m.handleFrontChannel, p.Initiate: m.handleInitiate,
 		p.SessionFrame: m.handleSessionFrame, p.SessionScript: m.handleSessionScript, p.FragmentScript: m.handleFragmentScript,
-		p.JWKS: m.handleJWKS,
+		p.JWKS: m.handleJWKS, p.CIBA: m.handleCIBA,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path

@@ -55,6 +55,18 @@ const (
 	RefreshFailed Reason = "refresh failed"
 )
 
+// What has become of a backchannel login (CIBA).
+const (
+	// CIBAPending: the user has not decided yet.
+	CIBAPending Reason = "the user has not decided yet"
+	// CIBAFailed: the login ended with an error that an earlier call was told of;
+	// the detail repeats it.
+	CIBAFailed Reason = "the backchannel login has failed"
+	// UnknownNotification: what came at the notification endpoint belongs to no
+	// login.
+	UnknownNotification Reason = "notification of no login"
+)
+
 // What failed on our side.
 const (
 	// StoreUnavailable: the store did not answer. Nothing is known about what is
@@ -108,7 +120,7 @@ func (e *Error) Unwrap() []error {
 // doing anything.
 func (e *Error) Temporary() bool {
 	switch e.Reason {
-	case StoreUnavailable, TooManyIssuers, Closed:
+	case StoreUnavailable, TooManyIssuers, Closed, CIBAPending:
 		return true
 	case RefreshFailed:
 		return e.Err == nil || temporary(e.Err)

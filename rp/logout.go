@@ -10,11 +10,12 @@ import (
 	"rely.example/store"
 )
 
-// The kinds of tags. Those that begin with out are of tombstones: they say who
+// The kinds of tags; of a backchannel login it is tagRequest. Those that begin with out are of tombstones: they say who
 // was logged out, for a login that is just being finished.
 const (
 	tagSubject    = "sub"
 	tagSession    = "sid"
+	tagRequest    = "auth-req-id"
 	tagOutSubject = "out-sub"   // every login of the user
 	tagOutSession = "out-sid"   // every login of the session
 	tagOutUnnamed = "out-nosid" // those logins of the user that have no sid

@@ -18,6 +18,7 @@ const (
 	clientClass    = "client:"
 	leaseClass     = "lease:"
 	healthClass    = "health:" // never written
+	cibaClass      = "ciba:"
 )
 
 // ring seals and opens records, each bound to its store key. The first key seals,
