@@ -7,9 +7,9 @@ import "rely.example/oidc"
 func (e *Error) Explain() oidc.Failure {
 	f := oidc.Failure{Fault: oidc.FaultCaller, Reason: string(e.Reason), Detail: e.Detail, Advice: e.Reason.Advice(), Temporary: e.Temporary()}
 	switch e.Reason {
-	case UnknownState, LoginExpired, WrongBrowser, WrongRedirectURI, LoggedOut, IssuerRefused, TooManyIssuers:
+	case UnknownState, LoginExpired, WrongBrowser, WrongRedirectURI, LoggedOut, IssuerRefused, TooManyIssuers, CIBAPending, UnknownNotification:
 		f.Fault = oidc.FaultVisitor
-	case GrantEnded, LoginNeeded, RefreshFailed:
+	case GrantEnded, LoginNeeded, RefreshFailed, CIBAFailed:
 		f.Fault = oidc.FaultRefusal
 	case StoreUnavailable, BadRecord:
 		f.Fault = oidc.FaultStore
@@ -43,6 +43,12 @@ func (r Reason) Advice() string {
 		return "have the user log in, or ask for offline_access at the next login"
 	case RefreshFailed:
 		return "try again later; the grant is not over"
+	case CIBAPending:
+		return "look again in a second, or wait with FinishCIBA"
+	case CIBAFailed:
+		return "begin the login anew"
+	case UnknownNotification:
+		return "answer 401; if it happens to every notification, see that all processes share store and keys"
 	case StoreUnavailable:
 		return "see that the store is up and reached from here; then try again"
 	case BadRecord:
