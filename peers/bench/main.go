@@ -82,6 +82,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"idtoken", measureIDTokens},
+		{"accesstoken", measureAccessTokens},
 		{"login", measureLogins},
 		{"session", measureSessions},
 		{"kept", measureKept},

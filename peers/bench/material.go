@@ -50,6 +50,11 @@ type material struct {
 
 // newMaterial makes a key for alg and signs claims of that many bytes.
 func newMaterial(alg string, size int) (*material, error) {
+	return materialOf(alg, "JWT", size, nil)
+}
+
+// materialOf is newMaterial for a token of another typ, with more claims.
+func materialOf(alg, typ string, size int, more map[string]any) (*material, error) {
 	m := &material{alg: alg}
 	var private any
 	switch alg {
@@ -76,11 +81,11 @@ func newMaterial(alg string, size int) (*material, error) {
 	default:
 		return nil, fmt.Errorf("no key for %s", alg)
 	}
-	payload, err := claimsOf(issuer, size, nil)
+	payload, err := claimsOf(issuer, size, more)
 	if err != nil {
 		return nil, err
 	}
-	if m.token, err = sign(alg, private, payload); err != nil {
+	if m.token, err = signTyped(alg, typ, private, payload); err != nil {
 		return nil, err
 	}
 	if alg != "HS256" {
@@ -91,8 +96,12 @@ func newMaterial(alg string, size int) (*material, error) {
 
 // sign makes a compact JWS as an OP would, with kid and typ.
 func sign(alg string, private any, payload []byte) (string, error) {
+	return signTyped(alg, "JWT", private, payload)
+}
+
+func signTyped(alg, typ string, private any, payload []byte) (string, error) {
 	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: private},
-		(&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", keyID))
+		(&jose.SignerOptions{}).WithType(jose.ContentType(typ)).WithHeader("kid", keyID))
 	if err != nil {
 		return "", err
 	}
