@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"crypto/rsa"
 	"net/http"
 	"testing"
 
@@ -139,11 +138,9 @@ func fapi1Accepted(odd func(r *run)) func(*fapi1) {
 // encrypted registers the second client of the suite's configuration, whose ID
 // Tokens are encrypted.
 func (r *fapi1) encrypted() {
-	r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()}, oidc.Key{ID: "rp-enc", Use: "enc", Private: rpEncKey()})
+	r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()}, oidc.Key{ID: "rp-enc", Use: "enc", Private: encryptionKey()})
 	r.metadata.IDTokenEncryptedResponseAlg, r.metadata.IDTokenEncryptedResponseEnc = "RSA-OAEP", "A256GCM"
 }
-
-func rpEncKey() *rsa.PrivateKey { return thirdKey() }
 
 func fapi1Scripts() map[string]func(*fapi1) {
 	return map[string]func(*fapi1){

@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"encoding/base64"
 	"errors"
 	"maps"
 	"net/http"
@@ -55,10 +54,17 @@ func signatureTests() map[string]func(*run) {
 		"signing-key-rotation": func(r *run) {
 			r.complete()
 			r.wantCalls(askedUserInfo)
+			first := r.op.Requests(oidctest.EndpointAuthorization)[0].Query
 			r.rotateKeys()
 			r.op.ClearLog()
 			r.complete()
 			r.wantSecondLogin()
+			second := r.op.Requests(oidctest.EndpointAuthorization)[0].Query
+			for _, name := range []string{"state", "nonce", "code_challenge"} {
+				if has(r.responseType, "code") && first.Get(name) == second.Get(name) {
+					r.Errorf("both logins have the same %s", name)
+				}
+			}
 		},
 		// The second login meets keys that were made after the first one's were
 		// fetched.
@@ -146,8 +152,6 @@ func moreRSAKeys(set map[string]any) {
 	}
 	set["keys"] = keys
 }
-
-func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // rotateKeys has the OP replace its keys when the browser is next at it.
 func (r *run) rotateKeys() {

@@ -5,8 +5,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,7 +30,9 @@ var (
 	opKey      = sync.OnceValue(newRSAKey)
 	rotatedKey = sync.OnceValue(newRSAKey)
 	thirdKey   = sync.OnceValue(newRSAKey)
-	rpKey      = sync.OnceValue(func() *ecdsa.PrivateKey {
+
+	encryptionKey = sync.OnceValue(newRSAKey)
+	rpKey         = sync.OnceValue(func() *ecdsa.PrivateKey {
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			panic(err)
@@ -100,7 +104,8 @@ func (r *run) useKeys(keys ...oidc.Key) {
 
 // start starts the OP as the suite's is: an issuer with a path and a final slash,
 // credentials that must be escaped in HTTP Basic, response types in an odd order of
-// words, alg none announced first, and keys of every kind in its set.
+// words, alg none announced first, and keys of every kind in its set, one of them
+// under the kid of another.
 func (r *run) start(edit ...func(*oidctest.Config)) {
 	r.Helper()
 	c := oidctest.Config{RSAKey: opKey(), RotatedRSAKeys: []*rsa.PrivateKey{rotatedKey(), thirdKey()}, InMemory: true, Path: "/test/a/rely", TrailingSlash: true, AwkwardCredentials: true}
@@ -110,8 +115,28 @@ func (r *run) start(edit ...func(*oidctest.Config)) {
 	r.op = oidctest.NewWith(r.T, c)
 	r.op.Break(oidctest.ResponseTypesReordered, oidctest.AlgNoneOffered,
 		oidctest.JWKSUnknownCurve, oidctest.JWKSUnknownType, oidctest.JWKSMalformedKey)
+	r.op.TamperJWKS(decoys)
 	r.opts = &oidc.Options{HTTPClient: r.op.HTTPClient(), AllowPrivate: []string{"127.0.0.1", "op.test"}, Now: r.op.Now}
 }
+
+// decoys puts keys in front of the OP's own: one for encryption, and one that did
+// not sign under the kid of the RSA key that does.
+func decoys(set map[string]any) {
+	keys, _ := set["keys"].([]any)
+	for _, k := range keys {
+		k, _ := k.(map[string]any)
+		if k["kty"] != "RSA" || k["n"] == "" {
+			continue
+		}
+		twin, enc := maps.Clone(k), maps.Clone(k)
+		twin["n"] = b64(encryptionKey().N.Bytes())
+		enc["kid"], enc["use"], enc["alg"] = "enc-1", "enc", "RSA-OAEP"
+		set["keys"] = append([]any{twin, enc}, keys...)
+		return
+	}
+}
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // discover reads the metadata, and starts the OP if no module has.
 func (r *run) discover() error {
