@@ -40,6 +40,11 @@ func newFAPI1(t *testing.T, v variant) *fapi1 {
 		ResponseTypes:            []string{r.responseType},
 		TokenEndpointAuthMethod:  oidc.AuthPrivateKey,
 		IDTokenSignedResponseAlg: "PS256",
+
+		TLSClientCertificateBoundAccessTokens: true,
+	}
+	if v["client_auth_type"] == "mtls" {
+		r.metadata.TokenEndpointAuthMethod = oidc.AuthTLS
 	}
 	if r.jarm() {
 		r.askForJWT()
@@ -51,7 +56,7 @@ func newFAPI1(t *testing.T, v variant) *fapi1 {
 			c.PAR = oidc.PARAlways
 		}
 		if r.plainOAuth() {
-			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.op.URL(oidctest.EndpointAccounts), SubjectMember: "owner"}
+			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.resource(), SubjectMember: "owner"}
 		}
 	}
 	return r
@@ -197,7 +202,7 @@ func fapi1Scripts() map[string]func(*fapi1) {
 			r.metadata.GrantTypes = []string{"authorization_code", "implicit", "refresh_token"}
 			r.start()
 			r.mustLogin()
-			r.wantExactly(append(r.calls(loggedIn), r.refreshTwice()...)...)
+			r.wantExactly(append(append(r.calls(loggedIn), r.refreshTwice()...), oidctest.EndpointAccounts)...)
 		},
 	}
 }

@@ -3,12 +3,9 @@ package conformance_test
 // later are values of parameters that the client cannot do yet.
 func later(v variant) bool {
 	switch {
-	case v["client_auth_type"] == "tls_client_auth", v["client_auth_type"] == "self_signed_tls_client_auth":
-		return true
 	case v["request_type"] == "request_object", v["request_type"] == "request_uri":
 		return true
-	case v["fapi_auth_request_method"] == "by_value",
-		v["client_auth_type"] == "mtls", v["sender_constrain"] == "mtls", v["fapi_request_method"] == "signed_non_repudiation",
+	case v["fapi_auth_request_method"] == "by_value", v["fapi_request_method"] == "signed_non_repudiation",
 		v["authorization_request_type"] == "rar":
 		return true
 	}

@@ -14,7 +14,7 @@ import (
 func oidcTests() map[string]func(*testing.T, variant) {
 	out := make(map[string]func(*testing.T, variant))
 	for _, group := range []map[string]func(*run){
-		idTokenTests(), signatureTests(), discoveryTests(), userInfoTests(), logoutTests(),
+		idTokenTests(), signatureTests(), discoveryTests(), userInfoTests(), logoutTests(), requestTests(),
 	} {
 		for name, test := range group {
 			if name != "" {

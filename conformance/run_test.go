@@ -109,6 +109,9 @@ func (r *run) useKeys(keys ...oidc.Key) {
 func (r *run) start(edit ...func(*oidctest.Config)) {
 	r.Helper()
 	c := oidctest.Config{RSAKey: opKey(), RotatedRSAKeys: []*rsa.PrivateKey{rotatedKey(), thirdKey()}, InMemory: true, Path: "/test/a/rely", TrailingSlash: true, AwkwardCredentials: true}
+	if r.needsCertificate() {
+		c.MTLS = oidctest.MTLSAliases
+	}
 	for _, e := range edit {
 		e(&c)
 	}
@@ -116,7 +119,7 @@ func (r *run) start(edit ...func(*oidctest.Config)) {
 	r.op.Break(oidctest.ResponseTypesReordered, oidctest.AlgNoneOffered,
 		oidctest.JWKSUnknownCurve, oidctest.JWKSUnknownType, oidctest.JWKSMalformedKey)
 	r.op.TamperJWKS(decoys)
-	r.opts = &oidc.Options{HTTPClient: r.op.HTTPClient(), AllowPrivate: []string{"127.0.0.1", "op.test"}, Now: r.op.Now}
+	r.opts = &oidc.Options{HTTPClient: r.op.HTTPClient(), AllowPrivate: []string{"127.0.0.1", "op.test", "mtls.op.test"}, Now: r.op.Now}
 }
 
 // decoys puts keys in front of the OP's own: one for encryption, and one that did
@@ -138,6 +141,40 @@ func decoys(set map[string]any) {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
+// needsCertificate says whether the client has a certificate to show.
+func (r *run) needsCertificate() bool {
+	method := r.metadata.TokenEndpointAuthMethod
+	return method == oidc.AuthTLS || method == oidc.AuthSelfSignedTLS || r.metadata.TLSClientCertificateBoundAccessTokens
+}
+
+// makeCertificate makes the client's certificate and puts what the OP must know of
+// it into the metadata.
+func (r *run) makeCertificate() oidc.CertificateSource {
+	r.Helper()
+	if r.metadata.TokenEndpointAuthMethod != oidc.AuthSelfSignedTLS {
+		cert, err := r.op.IssueCertificate("rp")
+		if err != nil {
+			r.Fatal(err)
+		}
+		if r.metadata.TokenEndpointAuthMethod == oidc.AuthTLS {
+			r.metadata.TLSClientAuthSubjectDN = "CN=rp"
+		}
+		return oidc.Certificate(cert)
+	}
+	cert, err := oidctest.SelfSignedCertificate("rp")
+	if err != nil {
+		r.Fatal(err)
+	}
+	key, err := oidc.CertificateKey(cert)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if r.metadata.JWKS, err = oidc.PublicJWKS(append(slices.Clone(r.keys), key)...); err != nil {
+		r.Fatal(err)
+	}
+	return oidc.Certificate(cert)
+}
+
 // discover reads the metadata, and starts the OP if no module has.
 func (r *run) discover() error {
 	r.Helper()
@@ -154,6 +191,10 @@ func (r *run) discover() error {
 // register makes the client, registered as the variant says.
 func (r *run) register() {
 	r.Helper()
+	var certificate oidc.CertificateSource
+	if r.needsCertificate() {
+		certificate = r.makeCertificate()
+	}
 	var reg *oidc.Registration
 	if !r.dynamic {
 		reg = r.static()
@@ -164,7 +205,7 @@ func (r *run) register() {
 		}
 	}
 	config := reg.ClientConfig()
-	config.Keys = r.keys
+	config.Keys, config.Certificate = r.keys, certificate
 	if r.config != nil {
 		r.config(&config)
 	}
