@@ -53,6 +53,7 @@ func families() []family {
 		{name: "OpenID Connect", params: oidcParameters(), main: []string{"response_type", "response_mode"}, modules: oidcModules(), tests: oidcTests()},
 		{name: "FAPI 1.0 Advanced", params: fapi1Parameters(), main: []string{"fapi_auth_request_method", "fapi_response_mode", "fapi_client_type"}, modules: fapi1Modules(), tests: fapi1Tests()},
 		{name: "FAPI 2.0", params: fapi2Parameters(), main: []string{"sender_constrain", "fapi_request_method", "fapi_response_mode", "fapi_client_type"}, modules: fapi2Modules(), tests: fapi2Tests()},
+		{name: "FAPI-CIBA", params: cibaParameters(), main: []string{"fapi_ciba_profile", "ciba_mode"}, modules: cibaModules(), tests: cibaTests()},
 	}
 }
 
