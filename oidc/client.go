@@ -68,6 +68,10 @@ type ClientConfig struct {
 	// demands it, and those that are too long for a URL.
 	PAR PARMode
 
+	// UserInfoBy is how UserInfo is asked for. Zero means by GET with the access
+	// token in the Authorization header.
+	UserInfoBy UserInfoMethod
+
 	// Certificate is what the client shows at every endpoint where it authenticates
 	// or presents an access token, at the address that the OP has for that in
 	// mtls_endpoint_aliases (RFC 8705). The methods tls_client_auth and
@@ -150,6 +154,8 @@ type Client struct {
 	hmac         *jose.HMACKey // the client secret, where an algorithm is symmetric
 	decrypt      []jose.DecryptionKey
 
+	introspectionAlgs []string // pinned: empty means introspection is plain JSON
+
 	connections *connections // of its own, if it shows a certificate
 
 	dpopAlg string // the name that the OP has for the algorithm of ClientConfig.DPoP
@@ -227,6 +233,12 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if err := c.checkCertificate(md); err != nil {
 		return nil, err
 	}
+	if config.UserInfoBy > UserInfoPostBody {
+		return bad("UserInfoBy", "it is none of the methods")
+	}
+	if config.UserInfoBy == UserInfoPostBody && config.DPoP != DPoPOff {
+		return bad("UserInfoBy", "a DPoP token is presented in the header alone (RFC 9449 7.1)")
+	}
 	if config.ResponseMode != "" && config.Metadata.usesRedirects() {
 		r, _ := parseResponseType(config.Metadata.responseTypes()[0])
 		if _, err := c.chooseMode(md, r, config.ResponseMode); err != nil {
@@ -249,7 +261,7 @@ func (c *Client) keysAreKnown(md *ProviderMetadata) error {
 	if md.JWKSURI != "" || len(md.JWKS) > 0 || !c.c.Metadata.usesIDTokens() {
 		return nil
 	}
-	for _, alg := range append(slices.Clone(c.idTokenAlgs), c.userInfoAlgs...) {
+	for _, alg := range append(slices.Concat(c.idTokenAlgs, c.userInfoAlgs), c.introspectionAlgs...) {
 		if alg != "none" && !jose.Symmetric(alg) {
 			return &UnsupportedError{Feature: "tokens signed with " + alg, Detail: "the OP's metadata has no jwks_uri; give it, or the key set in ProviderMetadata.JWKS"}
 		}
@@ -278,6 +290,12 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 			}
 			a.raw = c.c.Quirks.RawBasicCredentials
 			return a.of(c.c.ID), nil
+		case rotatingAuth:
+			if a.source == nil || a.method == "" {
+				return bad("RotatingAuth needs a method and a source")
+			}
+			a.raw = c.c.Quirks.RawBasicCredentials
+			return a, nil
 		case secretPost:
 			if a.secret == "" {
 				return bad("client_secret_post needs a secret")
@@ -371,7 +389,10 @@ func (c *Client) pinAlgorithms(md *ProviderMetadata) error {
 	if err := c.pinResponseAlgorithm(md); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(slices.Concat(c.idTokenAlgs, c.userInfoAlgs, c.responseAlgs), jose.Symmetric) {
+	if err := c.pinIntrospection(); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(slices.Concat(c.idTokenAlgs, c.userInfoAlgs, c.responseAlgs, c.introspectionAlgs), jose.Symmetric) {
 		var err error
 		if c.hmac, err = jose.NewHMACKey([]byte(c.c.Secret)); err != nil {
 			return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: err.Error(), Err: err}

@@ -200,6 +200,47 @@ func TLSAuth() ClientAuth { return tlsAuth(AuthTLS) }
 // section 2.2; see CertificateKey).
 func SelfSignedTLSAuth() ClientAuth { return tlsAuth(AuthSelfSignedTLS) }
 
+// RotatingAuth is a method whose secret or key changes without a restart: source is
+// asked for each request, concurrently, and gives the SecretBasic, PrivateKeyJWT
+// or other ClientAuth that is due. method is what each of them must be, as it is
+// registered. What the client secret is used for beside (HS256, dir) keeps to
+// ClientConfig.Secret.
+func RotatingAuth(method string, source func(ctx context.Context) (ClientAuth, error)) ClientAuth {
+	return rotatingAuth{method: method, source: source}
+}
+
+type rotatingAuth struct {
+	method string
+	source func(ctx context.Context) (ClientAuth, error)
+	raw    bool // Quirks.RawBasicCredentials
+}
+
+func (a rotatingAuth) Method() string { return a.method }
+
+// Format prints the method alone, as that of secretBasic does.
+func (a rotatingAuth) Format(f fmt.State, _ rune) { redact(f, "oidc.RotatingAuth", "Method", a.method) }
+
+func (a rotatingAuth) Authenticate(ctx context.Context, r *AuthenticatedRequest) error {
+	bad := func(detail string, err error) error {
+		return &InputError{Reason: BadConfig, Field: "RotatingAuth", Detail: detail, Err: err}
+	}
+	now, err := a.source(ctx)
+	switch {
+	case err != nil:
+		return bad("it gives nothing to authenticate with: "+err.Error(), err)
+	case now == nil:
+		return bad("it gives nothing to authenticate with", nil)
+	case now.Method() != a.method:
+		// Another way than the registered one is never tried (case 128).
+		return bad("it gives "+quote(now.Method())+", expected "+a.method, nil)
+	}
+	if basic, ok := now.(secretBasic); ok {
+		basic.raw = a.raw
+		now = basic
+	}
+	return now.Authenticate(ctx, r)
+}
+
 // tlsAuth sends the client_id; the connection does the rest.
 type tlsAuth string
 

@@ -55,9 +55,15 @@ type ClientMetadata struct {
 	AuthorizationEncryptedResponseAlg string `json:"authorization_encrypted_response_alg,omitempty"`
 	// AuthorizationEncryptedResponseEnc defaults to A128CBC-HS256.
 	AuthorizationEncryptedResponseEnc string `json:"authorization_encrypted_response_enc,omitempty"`
-	RequestObjectSigningAlg           string `json:"request_object_signing_alg,omitempty"`
-	RequestObjectEncryptionAlg        string `json:"request_object_encryption_alg,omitempty"`
-	RequestObjectEncryptionEnc        string `json:"request_object_encryption_enc,omitempty"`
+	// IntrospectionSignedResponseAlg empty means introspection responses are plain
+	// JSON; otherwise they are JWTs of this algorithm (RFC 9701 section 6).
+	IntrospectionSignedResponseAlg    string `json:"introspection_signed_response_alg,omitempty"`
+	IntrospectionEncryptedResponseAlg string `json:"introspection_encrypted_response_alg,omitempty"`
+	IntrospectionEncryptedResponseEnc string `json:"introspection_encrypted_response_enc,omitempty"`
+
+	RequestObjectSigningAlg    string `json:"request_object_signing_alg,omitempty"`
+	RequestObjectEncryptionAlg string `json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc string `json:"request_object_encryption_enc,omitempty"`
 
 	// TokenEndpointAuthMethod empty means client_secret_basic.
 	TokenEndpointAuthMethod     string `json:"token_endpoint_auth_method,omitempty"`
@@ -176,6 +182,7 @@ var clientMetadataNames = func() map[string]bool {
 		userinfo_signed_response_alg userinfo_encrypted_response_alg userinfo_encrypted_response_enc
 		authorization_signed_response_alg authorization_encrypted_response_alg authorization_encrypted_response_enc
 		request_object_signing_alg request_object_encryption_alg request_object_encryption_enc
+		introspection_signed_response_alg introspection_encrypted_response_alg introspection_encrypted_response_enc
 		token_endpoint_auth_method token_endpoint_auth_signing_alg dpop_bound_access_tokens
 		tls_client_auth_subject_dn tls_client_auth_san_dns tls_client_auth_san_uri tls_client_auth_san_ip tls_client_auth_san_email
 		tls_client_certificate_bound_access_tokens default_max_age require_auth_time
@@ -246,6 +253,7 @@ func (m *ClientMetadata) check() error {
 		{"IDTokenEncryptedResponseEnc", m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc},
 		{"UserInfoEncryptedResponseEnc", m.UserInfoEncryptedResponseAlg, m.UserInfoEncryptedResponseEnc},
 		{"AuthorizationEncryptedResponseEnc", m.AuthorizationEncryptedResponseAlg, m.AuthorizationEncryptedResponseEnc},
+		{"IntrospectionEncryptedResponseEnc", m.IntrospectionEncryptedResponseAlg, m.IntrospectionEncryptedResponseEnc},
 		{"RequestObjectEncryptionEnc", m.RequestObjectEncryptionAlg, m.RequestObjectEncryptionEnc},
 	} {
 		if p.enc != "" && p.alg == "" {
@@ -278,6 +286,9 @@ func (m *ClientMetadata) check() error {
 	}
 	if names > 1 {
 		return bad("TLSClientAuthSubjectDN", "a client has exactly one of the names of tls_client_auth (RFC 8705 2.1.2)")
+	}
+	if m.IntrospectionSignedResponseAlg == "none" {
+		return bad("IntrospectionSignedResponseAlg", "none is not allowed (RFC 9701 6)")
 	}
 	if m.TokenEndpointAuthSigningAlg == "none" {
 		return bad("TokenEndpointAuthSigningAlg", "none is not allowed (Registration 2)")

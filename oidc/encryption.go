@@ -22,6 +22,7 @@ func (c *Client) pinEncryption() error {
 	}{
 		{"ID Tokens", &m.IDTokenEncryptedResponseAlg, &m.IDTokenEncryptedResponseEnc},
 		{"UserInfo", &m.UserInfoEncryptedResponseAlg, &m.UserInfoEncryptedResponseEnc},
+		{"introspection responses", &m.IntrospectionEncryptedResponseAlg, &m.IntrospectionEncryptedResponseEnc},
 		{"authorization responses", &m.AuthorizationEncryptedResponseAlg, &m.AuthorizationEncryptedResponseEnc},
 	} {
 		if *p.alg == "" {

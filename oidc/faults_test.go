@@ -31,9 +31,10 @@ var faults = merged(
 	dpopFaults,
 	jarmFaults,
 	mtlsFaults,
+	introspectionFaults,
 )
 
-var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney, "Mutual TLS": mtlsJourney}
+var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney, "Mutual TLS": mtlsJourney, "Introspection": introspectionJourney}
 
 func merged(tables ...map[oidctest.Fault]outcome) map[oidctest.Fault]outcome {
 	all := make(map[oidctest.Fault]outcome)

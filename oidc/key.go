@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -35,17 +36,44 @@ type Key struct {
 	Certificates [][]byte
 }
 
-// ParseKey reads a private key in PEM: PKCS #8, PKCS #1 or SEC 1. ID, Alg and
-// Use of the result are empty.
+// ParseKey reads the first private key of ParseKeys.
 func ParseKey(data []byte) (Key, error) {
-	bad := func(detail string) (Key, error) {
-		return Key{}, &InputError{Reason: BadConfig, Field: "key", Detail: detail}
+	keys, err := ParseKeys(data)
+	if err != nil {
+		return Key{}, err
 	}
+	return keys[0], nil
+}
+
+// ParseKeys reads private keys: PEM blocks of PKCS #8, PKCS #1 or SEC 1, of which
+// ID, Alg and Use are empty, or a JWK or JWK Set (RFC 7517), whose kid, alg and use
+// they have. There is at least one. A key that is encrypted is refused; the module
+// rely.example/keys/pkcs12 opens PKCS #12.
+func ParseKeys(data []byte) ([]Key, error) {
+	bad := func(detail string) ([]Key, error) {
+		return nil, &InputError{Reason: BadConfig, Field: "key", Detail: detail}
+	}
+	if text := bytes.TrimLeft(data, " \t\r\n"); len(text) > 0 && text[0] == '{' {
+		parsed, err := jose.ParsePrivateJWK(data)
+		if err != nil {
+			return bad(err.Error())
+		}
+		var keys []Key
+		for _, k := range parsed {
+			keys = append(keys, Key{ID: k.ID, Alg: k.Alg, Use: k.Use, Private: k.Private, Certificates: k.Chain})
+		}
+		return keys, nil
+	}
+	var keys []Key
 	for {
 		block, rest := pem.Decode(data)
 		if block == nil {
-			return bad("no PEM block with a private key")
+			if len(keys) == 0 {
+				return bad("no PEM block with a private key, and no JWK")
+			}
+			return keys, nil
 		}
+		data = rest
 		var k any
 		var err error
 		switch block.Type {
@@ -56,19 +84,22 @@ func ParseKey(data []byte) (Key, error) {
 		case "EC PRIVATE KEY":
 			k, err = x509.ParseECPrivateKey(block.Bytes)
 		case "ENCRYPTED PRIVATE KEY":
-			return bad("the private key is encrypted; decrypt it first")
+			return bad("the private key is encrypted; decrypt it first: openssl pkcs8 -in FILE")
 		default:
-			data = rest // EC PARAMETERS, a certificate
-			continue
+			continue // EC PARAMETERS, a certificate
+		}
+		if _, old := block.Headers["DEK-Info"]; old && err != nil {
+			return bad("the private key is encrypted; decrypt it first: openssl pkey -in FILE") // RFC 1421 section 4.6.1.3
 		}
 		if err != nil {
 			return bad("the private key cannot be parsed")
 		}
 		switch k := k.(type) {
 		case *ecdsa.PrivateKey, ed25519.PrivateKey, *rsa.PrivateKey:
-			return Key{Private: k}, nil
+			keys = append(keys, Key{Private: k})
+		default:
+			return bad(fmt.Sprintf("a private key of type %T signs no JWT", k))
 		}
-		return bad(fmt.Sprintf("a private key of type %T signs no JWT", k))
 	}
 }
 

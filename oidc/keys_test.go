@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,7 @@ func TestParseKey(t *testing.T) {
 		"PKCS #1":     pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(opKey())}),
 		"SEC 1":       append(parameters, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})...),
 	} {
-		k, err := oidc.ParseKey(data)
+		k, err := oidc.ParseKey(append([]byte("Bag Attributes\n"), data...))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -73,12 +74,19 @@ func TestParseKey(t *testing.T) {
 		}
 	}
 	for name, data := range map[string][]byte{
-		"nothing":     nil,
-		"no PEM":      []byte("hello"),
-		"certificate": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}),
-		"garbage":     pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}}),
-		"encrypted":   pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}}),
-		"X25519":      []byte("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VuBCIEIHcHbQpzGKV9PBbBclGyZkXfTC+H68CZKrF3+6UduSwq\n-----END PRIVATE KEY-----\n"),
+		"nothing":                  nil,
+		"no PEM":                   []byte("hello"),
+		"certificate":              pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}),
+		"garbage":                  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}}),
+		"encrypted":                pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}}),
+		"encrypted PKCS #1":        []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF0123456789ABCDEF\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"),
+		"JWK that is public":       []byte(`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`),
+		"JWK that is a secret":     []byte(`{"kty":"oct","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQ"}`),
+		"JWK that is no key":       []byte(`{"kty":"future"}`),
+		"JWK cut short":            []byte(`{"kty":`),
+		"JWK Set that is empty":    []byte(`{"keys":[]}`),
+		"JWK Set that is a number": []byte(`{"keys":7}`),
+		"X25519":                   []byte("-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VuBCIEIHcHbQpzGKV9PBbBclGyZkXfTC+H68CZKrF3+6UduSwq\n-----END PRIVATE KEY-----\n"),
 	} {
 		_, err := oidc.ParseKey(data)
 		if err == nil {
@@ -86,6 +94,29 @@ func TestParseKey(t *testing.T) {
 			continue
 		}
 		wantInput(t, err, oidc.BadConfig)
+	}
+}
+
+// TestParseKeys reads several keys, and what a JWK says of its own.
+func TestParseKeys(t *testing.T) {
+	const ed = `{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"one","alg":"EdDSA","use":"sig"}`
+	const ec = `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE","use":"enc","kid":"two"}`
+	keys, err := oidc.ParseKeys([]byte("\n " + `{"keys":[` + ed + `,` + ec + `]}`))
+	if err != nil || len(keys) != 2 || keys[0].ID != "one" || keys[0].Alg != "EdDSA" || keys[1].ID != "two" || keys[1].Use != "enc" {
+		t.Fatalf("got %v, %v", keys, err)
+	}
+	// RFC 8037 appendix A.3.
+	set, err := oidc.PublicJWKS(keys[0])
+	if err != nil || !strings.Contains(string(set), `"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`) || strings.Contains(string(set), "nWGxne") {
+		t.Errorf("got %s, %v", set, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(clientKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if keys, err = oidc.ParseKeys(slices.Concat(block, block)); err != nil || len(keys) != 2 {
+		t.Errorf("got %v, %v", keys, err)
 	}
 }
 

@@ -48,6 +48,7 @@ const (
 	StepUserInfo      = "UserInfo"
 	StepRefresh       = "refresh"
 	StepRevocation    = "revocation"
+	StepIntrospection = "introspection"
 	StepAccessToken   = "access token"
 	StepDevice        = "device authorization"
 	StepCIBA          = "backchannel authentication"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -44,6 +45,19 @@ func (u UserInfo) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("sub", printable(u.Subject)))
 }
 
+// UserInfoMethod is a way to ask for UserInfo (Core section 5.3.1).
+type UserInfoMethod int
+
+const (
+	// UserInfoGet is the zero value: GET, with the access token in the header.
+	UserInfoGet UserInfoMethod = iota
+	// UserInfoPost is POST, with the access token in the header.
+	UserInfoPost
+	// UserInfoPostBody is POST, with the access token in the body (RFC 6750
+	// section 2.2): for an OP that takes it nowhere else.
+	UserInfoPostBody
+)
+
 // UserInfo asks for claims about the user of t (Core section 5.3), with the
 // access token in the Authorization header, and a proof if it is bound to a key. The answer's sub must be the ID
 // Token's (Core section 5.3.4), or it is refused with SubjectMismatch.
@@ -71,10 +85,19 @@ func (c *Client) UserInfo(ctx context.Context, t *Tokens) (_ *UserInfo, err erro
 		return nil, err
 	}
 	endpoint = c.at(endpoint)
-	res, err := c.prove(ctx, StepUserInfo, key, http.MethodGet, endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
-		req := &fetch.Request{Purpose: StepUserInfo, URL: endpoint, Header: make(http.Header), Credentialed: true,
+	method := http.MethodGet
+	if c.c.UserInfoBy != UserInfoGet {
+		method = http.MethodPost
+	}
+	res, err := c.prove(ctx, StepUserInfo, key, method, endpoint, t.AccessToken, func(proof string) (*fetch.Response, error) {
+		req := &fetch.Request{Purpose: StepUserInfo, Method: method, URL: endpoint, Header: make(http.Header), Credentialed: true,
 			Accept: []string{"application/json", "application/jwt"}}
-		t.present(req.Header, proof)
+		if c.c.UserInfoBy == UserInfoPostBody && key == nil {
+			req.Header["Content-Type"] = []string{"application/x-www-form-urlencoded"}
+			req.Body = encodeForm(url.Values{"access_token": {t.AccessToken}})
+		} else {
+			t.present(req.Header, proof)
+		}
 		req.Header["Accept"] = []string{c.userInfoType()}
 		return c.do(ctx, req)
 	})

@@ -77,6 +77,14 @@ type Client struct {
 	UserInfoEncryptedResponseAlg string `json:"userinfo_encrypted_response_alg,omitempty"`
 	UserInfoEncryptedResponseEnc string `json:"userinfo_encrypted_response_enc,omitempty"`
 
+	// IntrospectionSignedResponseAlg makes introspection responses JWTs signed with
+	// this algorithm (RFC 9701, section 6). Empty means JSON.
+	IntrospectionSignedResponseAlg string `json:"introspection_signed_response_alg,omitempty"`
+
+	// IntrospectionEncryptedResponseAlg has them encrypted too; empty means not.
+	IntrospectionEncryptedResponseAlg string `json:"introspection_encrypted_response_alg,omitempty"`
+	IntrospectionEncryptedResponseEnc string `json:"introspection_encrypted_response_enc,omitempty"`
+
 	// TLSClientAuth* are the name of a client of tls_client_auth, one of them (RFC
 	// 8705, section 2.1.2).
 	TLSClientAuthSubjectDN string `json:"tls_client_auth_subject_dn,omitempty"`

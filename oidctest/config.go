@@ -307,6 +307,7 @@ const (
 	EndpointVerification  Endpoint = "verification"               // the page at verification_uri
 	EndpointBackchannel   Endpoint = "backchannel_authentication" // CIBA
 	EndpointRevocation    Endpoint = "revocation"
+	EndpointIntrospection Endpoint = "introspection"
 	EndpointEndSession    Endpoint = "end_session"
 	EndpointCheckSession  Endpoint = "check_session" // the page of an iframe; see Config.SessionManagement
 	EndpointNone          Endpoint = "none"          // a request for a path that the OP does not serve
@@ -316,7 +317,7 @@ const (
 func Endpoints() []Endpoint {
 	return []Endpoint{
 		EndpointWebFinger, EndpointDiscovery, EndpointJWKS, EndpointRegistration, EndpointManagement,
-		EndpointPAR, EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointAccounts, EndpointRevocation, EndpointEndSession,
+		EndpointPAR, EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointAccounts, EndpointRevocation, EndpointIntrospection, EndpointEndSession,
 		EndpointCheckSession, EndpointDevice, EndpointVerification, EndpointBackchannel,
 	}
 }

@@ -34,6 +34,7 @@ func (op *OP) metadata() map[string]any {
 		"userinfo_endpoint":                     op.URL(EndpointUserInfo),
 		"jwks_uri":                              op.URL(EndpointJWKS),
 		"revocation_endpoint":                   op.URL(EndpointRevocation),
+		"introspection_endpoint":                op.URL(EndpointIntrospection),
 		"end_session_endpoint":                  op.URL(EndpointEndSession),
 		"pushed_authorization_request_endpoint": op.URL(EndpointPAR),
 		"scopes_supported":                      list("openid", "profile", "email", "address", "phone", "offline_access"),
@@ -61,6 +62,10 @@ func (op *OP) metadata() map[string]any {
 		"revocation_endpoint_auth_signing_alg_values_supported": list(assertionAlgs()...),
 
 		"dpop_signing_alg_values_supported": list(dpopAlgs()...), // RFC 9449, section 5.1
+
+		"introspection_endpoint_auth_methods_supported":            list(op.clientAuthMethods()...),
+		"introspection_endpoint_auth_signing_alg_values_supported": list(assertionAlgs()...),
+		"introspection_signing_alg_values_supported":               list(SigningAlgs()...), // RFC 9701, section 7
 
 		"display_values_supported":                       list("page", "popup", "touch", "wap"),
 		"claim_types_supported":                          list("normal", "aggregated", "distributed"),

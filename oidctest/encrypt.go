@@ -144,6 +144,7 @@ func checkEncryption(c Client) *registrationError {
 	for _, p := range []struct{ name, alg, enc string }{
 		{"id_token", c.IDTokenEncryptedResponseAlg, c.IDTokenEncryptedResponseEnc},
 		{"userinfo", c.UserInfoEncryptedResponseAlg, c.UserInfoEncryptedResponseEnc},
+		{"introspection", c.IntrospectionEncryptedResponseAlg, c.IntrospectionEncryptedResponseEnc},
 		{"authorization", c.AuthorizationEncryptedResponseAlg, c.AuthorizationEncryptedResponseEnc},
 	} {
 		if p.alg == "" && p.enc == "" {

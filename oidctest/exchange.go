@@ -119,6 +119,8 @@ func (x *exchange) handle() *reply {
 		return x.backchannel()
 	case EndpointRevocation:
 		return x.revocation()
+	case EndpointIntrospection:
+		return x.introspection()
 	case EndpointEndSession:
 		return x.endSession()
 	case EndpointCheckSession:
@@ -221,7 +223,7 @@ func (x *exchange) logged() Request {
 		r.JSON = r.Body
 	}
 	switch x.endpoint {
-	case EndpointPAR, EndpointToken, EndpointRevocation, EndpointDevice, EndpointBackchannel:
+	case EndpointPAR, EndpointToken, EndpointIntrospection, EndpointRevocation, EndpointDevice, EndpointBackchannel:
 		r.Auth = readClientAuth(x.r.Header, x.form)
 	}
 	return r

@@ -59,7 +59,11 @@ type behaviour struct {
 
 	// response edits a JWT secured authorization response before it is signed,
 	// responseSealed its compact form, beside the parameters that carry it.
-	response       func(*exchange, *draft)
+	response func(*exchange, *draft)
+
+	// introspection edits a signed introspection response before it is signed.
+	introspection func(*exchange, *draft)
+
 	responseSealed func(*exchange, *draft, string) string
 	beside         func(*exchange, url.Values)
 
@@ -75,7 +79,7 @@ func behaviours() []behaviour {
 		authorizationFaults(),
 		tokenFaults(), tokenEndpointFaults(), signatureFaults(), headerFaults(), claimFaults(), timeFaults(), hashFaults(),
 		userInfoFaults(), refreshFaults(),
-		dpopFaults(), mtlsFaults(),
+		dpopFaults(), mtlsFaults(), introspectionFaults(),
 		deviceFaults(), cibaFaults(), exchangeFaults(),
 		jarmFaults(),
 	)

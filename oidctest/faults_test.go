@@ -40,7 +40,7 @@ func twin(t *testing.T, keys *keyring) *OP {
 			{ID: "es", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "ES256"},
 			{ID: "grants", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA", GrantTypes: []string{"client_credentials", grantDevice, grantCIBA, grantExchange}},
 			{ID: "jarm", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA", AuthorizationSignedResponseAlg: "EdDSA"},
-			{ID: "ui", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "EdDSA"},
+			{ID: "ui", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "EdDSA", IntrospectionSignedResponseAlg: "EdDSA"},
 		},
 	})
 	return op
@@ -149,7 +149,7 @@ type step struct {
 // steps is a login of every kind; those of a later feature come after those that
 // were there, from the file of its own tests.
 func steps() []step {
-	return slices.Concat(loginSteps(), parSteps(), dpopSteps(), mtlsSteps(), grantSteps(), jarmSteps())
+	return slices.Concat(loginSteps(), parSteps(), dpopSteps(), mtlsSteps(), introspectionSteps(), grantSteps(), jarmSteps())
 }
 
 // loginSteps is a login of every kind that needs no feature. Each may use what the one before received,

@@ -247,6 +247,7 @@ func endpointPaths() map[Endpoint]string {
 		EndpointVerification:  "/device",
 		EndpointBackchannel:   "/backchannel",
 		EndpointRevocation:    "/revoke",
+		EndpointIntrospection: "/introspect",
 		EndpointEndSession:    "/logout",
 		EndpointCheckSession:  "/check_session",
 	}
