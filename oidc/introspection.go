@@ -61,7 +61,9 @@ func (i Introspection) LogValue() slog.Value {
 //
 // The answer is JSON, or a JWT under ClientMetadata.IntrospectionSignedResponseAlg
 // if that was registered (RFC 9701): what was agreed is demanded.
-func (c *Client) Introspect(ctx context.Context, token, hint string) (*Introspection, error) {
+func (c *Client) Introspect(ctx context.Context, token, hint string) (_ *Introspection, err error) {
+	ctx, call := c.call(ctx, "Introspect")
+	defer call.end(&err)
 	md := c.p.md()
 	if md.IntrospectionEndpoint == "" {
 		return nil, &UnsupportedError{Feature: "introspection", Detail: "the OP has no introspection_endpoint"}

@@ -42,6 +42,7 @@ var floors = []floor{
 	{path: "login", imports: []string{"rp", "oidc", "store", "internal/layout", "internal/seal"}, tests: []string{"login", "oidctest", "store/memstore"}},
 	{path: "conformance", tests: []string{"login", "rp", "oidc", "oidctest", "store/memstore"}},
 	{path: "resource", imports: []string{"oidc", "store", "store/memstore", "internal/jose", "internal/seal", "internal/strictjson"}, tests: []string{"resource", "oidctest"}},
+	{path: "keys/pkcs12", imports: []string{"oidc"}, tests: []string{"keys/pkcs12"}, others: true},
 	{path: "otel", imports: []string{"oidc"}, tests: []string{"otel", "oidctest"}, others: true},
 	{path: "cmd/rely", imports: []string{"cmd/rely", "login", "rp", "resource", "oidc", "federation", "oidctest", "store", "otel"}, others: true},
 	{path: "examples", imports: []string{"examples", "login", "rp", "oidc", "oidctest", "store", "resource"}},
