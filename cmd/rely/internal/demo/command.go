@@ -43,6 +43,7 @@ type settings struct {
 	user         string
 	responseType string
 	responseMode string
+	push, bind   bool
 	fault        string
 	listFaults   bool
 }
@@ -99,7 +100,9 @@ that is printed, and name it by --client-id and --client-secret-file.`,
 	f.BoolVar(&s.json, "json", false, "with --headless or --list-faults: write JSON")
 	f.StringVar(&s.user, "user", "alice", "with --headless: `who` logs in")
 	f.StringVar(&s.responseType, "response-type", "code", "with --headless: `type` of the login, one of "+strings.Join(responseTypes(), ", "))
-	f.StringVar(&s.responseMode, "response-mode", "", "with --headless: `mode` of the answer: query, fragment or form_post")
+	f.StringVar(&s.responseMode, "response-mode", "", "with --headless: `mode` of the answer: query, fragment, form_post or jwt")
+	f.BoolVar(&s.push, "par", false, "with --headless: push the request to the OP first (RFC 9126)")
+	f.BoolVar(&s.bind, "dpop", false, "with --headless: bind the tokens to a key (RFC 9449)")
 	f.StringVar(&s.fault, "break", "", "with --headless: `fault` that the OP commits; see --list-faults")
 	f.BoolVar(&s.listFaults, "list-faults", false, "list what the OP can break, and end")
 	return cmd
@@ -186,6 +189,7 @@ func (s *settings) runHeadless(ctx context.Context, out io.Writer) (err error) {
 			c.ResponseType = f.ResponseType
 		}
 	}
+	c.Push, c.Bind = s.push, s.bind
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	provider, served, err := startOP(ctx, false, slog.New(slog.DiscardHandler))

@@ -22,6 +22,8 @@ type choice struct {
 	ResponseType string // empty means code
 	ResponseMode string // empty means the default of the response type
 	AskAgain     bool   // the OP must ask for a login though it knows the person
+	Push         bool   // the request goes to the OP itself first (RFC 9126)
+	Bind         bool   // the tokens are bound to a key of the login (RFC 9449)
 	Fault        *oidctest.FaultInfo
 }
 
@@ -162,8 +164,18 @@ func (l *login) register(ctx context.Context) error {
 		}
 		how, note = done, "The OP knows the client now as "+reg.ClientID
 	}
+	config := reg.ClientConfig()
+	if l.choice.Push {
+		config.PAR = oidc.PARAlways
+	}
+	if l.choice.Bind {
+		config.DPoP = oidc.DPoPES256
+		// A token that comes by the browser can be bound to nothing, and the
+		// registration has the types that give one.
+		config.Metadata.ResponseTypes = []string{l.choice.ResponseType}
+	}
 	var err error
-	if l.client, err = oidc.NewClient(l.provider, reg.ClientConfig()); err != nil {
+	if l.client, err = oidc.NewClient(l.provider, config); err != nil {
 		return err
 	}
 	if how == done && l.honest() {

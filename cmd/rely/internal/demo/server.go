@@ -192,6 +192,8 @@ func (s *server) readChoice(f url.Values) (choice, error) {
 	}
 	c.Fault = fault
 	c.AskAgain = f.Get("prompt") == "login"
+	// Each fault shows in a plain login.
+	c.Push, c.Bind = f.Get("push") != "" && fault == nil, f.Get("bind") != "" && fault == nil
 	c.Identifier = strings.TrimSpace(f.Get("identifier"))
 	if pick := f.Get("pick"); pick != "" {
 		c.Identifier = pick

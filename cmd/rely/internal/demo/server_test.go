@@ -345,3 +345,21 @@ func TestBusy(t *testing.T) {
 		t.Errorf("status %d, want 409", res.StatusCode)
 	}
 }
+
+// TestWaysToAsk: a pushed request, bound tokens and a signed answer, each shown.
+func TestWaysToAsk(t *testing.T) {
+	for name, c := range map[string]struct {
+		form url.Values
+		want []string
+	}{
+		"pushed": {url.Values{"push": {"1"}}, []string{"Pushed request", "config.PAR = oidc.PARAlways", "gives the request to the OP itself"}},
+		"bound":  {url.Values{"bind": {"1"}}, []string{"config.DPoP = oidc.DPoPES256"}},
+		"signed": {url.Values{"response_mode": {"jwt"}}, []string{"ResponseMode: &#34;jwt&#34;"}},
+		"all":    {url.Values{"push": {"1"}, "bind": {"1"}, "response_mode": {"jwt"}}, []string{"Pushed request", "config.DPoP"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			page := visit(t).logIn(c.form)
+			wantIn(t, page, append(c.want, "Logged in as Alice Liddell", "Every check passed")...)
+		})
+	}
+}

@@ -42,9 +42,9 @@ func loginSteps(c choice) []step {
 			"provider, err := oidc.Discover(ctx, issuer, options)"},
 		{stepRegister, 3, "Register the client",
 			"The relying party introduces itself once, and gets a client_id and a secret that no browser ever sees.",
-			`registration, err := provider.Register(ctx, metadata, "")`},
+			`registration, err := provider.Register(ctx, metadata, "")` + c.config()},
 		{stepBegin, 4, "Send the browser to the OP",
-			"The browser carries the request: who asks, for what, and where to answer, with a state, a nonce and a PKCE challenge made for this login alone.",
+			beginSentence(c.Push),
 			"request, err := client.Begin(ctx, " + c.code() + ")"},
 		{stepFinish, 5, "Finish the login",
 			finishSentence(c.ResponseType),
@@ -53,6 +53,13 @@ func loginSteps(c choice) []step {
 			"The access token opens the UserInfo endpoint; what it says must be about the same person as the ID Token.",
 			"user, err := client.UserInfo(ctx, tokens)"},
 	}
+}
+
+func beginSentence(push bool) string {
+	if push {
+		return "The relying party gives the request to the OP itself and gets a reference to it; the browser carries nothing else, and nobody on the way can read or change what is asked."
+	}
+	return "The browser carries the request: who asks, for what, and where to answer, with a state, a nonce and a PKCE challenge made for this login alone."
 }
 
 func finishSentence(responseType string) string {
@@ -78,6 +85,21 @@ func laterStep(id stepID) step {
 			"err = client.RevokeTokens(ctx, tokens)"}
 	}
 	return step{ID: id, Title: string(id)}
+}
+
+// config is what the choice sets in the client's configuration, as Go.
+func (c choice) config() string {
+	var b strings.Builder
+	if c.Push || c.Bind {
+		b.WriteString("\nconfig := registration.ClientConfig()")
+	}
+	if c.Push {
+		b.WriteString("\nconfig.PAR = oidc.PARAlways")
+	}
+	if c.Bind {
+		b.WriteString("\nconfig.DPoP = oidc.DPoPES256")
+	}
+	return b.String()
 }
 
 // code is the choice as a Go literal.
@@ -107,6 +129,8 @@ func messageTitle(step string) string {
 		return "Key set"
 	case oidc.StepRegistration:
 		return "Registration"
+	case oidc.StepPAR:
+		return "Pushed request"
 	case oidc.StepToken:
 		return "Token request"
 	case oidc.StepUserInfo:
@@ -128,7 +152,7 @@ func responseTypes() []string {
 // carries a token (Multiple Response Types section 3).
 func responseModes(responseType string) []string {
 	if responseType == "code" {
-		return []string{oidc.ModeQuery, oidc.ModeFragment, oidc.ModeFormPost}
+		return []string{oidc.ModeQuery, oidc.ModeFragment, oidc.ModeFormPost, oidc.ModeJWT}
 	}
-	return []string{oidc.ModeFragment, oidc.ModeFormPost}
+	return []string{oidc.ModeFragment, oidc.ModeFormPost, oidc.ModeJWT}
 }
