@@ -127,7 +127,9 @@ func (t *terminal) heading(s section) {
 	for _, l := range wrap(s.Sentence, t.width-3) {
 		t.line("   " + l)
 	}
-	t.line("   " + t.paint(cyan, clip(s.Code, t.width-3)))
+	for l := range strings.SplitSeq(s.Code, "\n") {
+		t.line("   " + t.paint(cyan, clip(l, t.width-3)))
+	}
 	t.line(t.lane())
 }
 
