@@ -23,6 +23,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"rely.example/internal/servers"
 	"rely.example/oidctest"
 )
 
@@ -43,10 +44,11 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Condition: func(cond string) (bool, error) {
-			if cond != "chromium" {
+			program := map[string]string{"chromium": "chromium", "redis": "redis-server", "postgresql": "psql"}[cond]
+			if program == "" {
 				return false, fmt.Errorf("unknown condition %s", cond)
 			}
-			_, err := exec.LookPath("chromium")
+			_, err := exec.LookPath(program)
 			if err != nil && os.Getenv("RELY_REQUIRE") == "all" {
 				return false, fmt.Errorf("RELY_REQUIRE is all: %w", err)
 			}
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"slow":      slow,
 			"parallel":  parallel,
 			"paste":     paste,
+			"server":    startServer,
 			"interrupt": interrupt,
 		},
 		Setup: func(e *testscript.Env) error {
@@ -119,6 +122,19 @@ func decides(ts *testscript.TestScript, _ bool, args []string) {
 		close(done)
 		<-ended
 	})
+}
+
+// startServer is the command server redis|postgresql [ARGUMENT...]: it starts a
+// server, and sets STORE to its URL.
+func startServer(ts *testscript.TestScript, _ bool, args []string) {
+	start := servers.PostgreSQL
+	if args[0] == "redis" {
+		start = func(ctx context.Context) (*servers.Server, error) { return servers.Redis(ctx, args[1:]...) }
+	}
+	s, err := start(context.Background())
+	ts.Check(err)
+	ts.Defer(func() { _ = s.Close() })
+	ts.Setenv("STORE", s.URL())
 }
 
 type opKey struct{}

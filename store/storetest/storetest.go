@@ -12,7 +12,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"testing"
 	"time"
 
 	"rely.example/store"
@@ -57,11 +56,19 @@ type Result struct {
 	Took time.Duration
 }
 
+// T is a *testing.T, by what Run needs of it: so that a program which calls Check
+// has nothing of package testing in it.
+type T[Self any] interface {
+	Run(name string, f func(t Self)) bool
+	Context() context.Context
+	Error(args ...any)
+}
+
 // Run runs every case as a subtest, each on a Subject of its own. The test fails
 // with every promise that is broken.
-func Run(t *testing.T, open func(t *testing.T) Subject) {
+func Run[Test T[Test]](t Test, open func(t Test) Subject) {
 	for _, c := range cases() {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.name, func(t Test) {
 			if err := judge(t.Context(), c, open(t)); err != nil {
 				t.Error(err)
 			}

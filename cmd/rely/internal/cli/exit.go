@@ -107,7 +107,7 @@ func exitCode(ctx context.Context, err error) int {
 			return ExitUsage
 		}
 		return ExitProtocol
-	case errors.As(err, &network):
+	case errors.As(err, &network), errors.As(err, new(errStore)):
 		return ExitNetwork
 	case errors.As(err, &lacks):
 		return ExitUnsupported

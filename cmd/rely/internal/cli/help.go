@@ -40,7 +40,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		a.loginCommand(), a.registerCommand(),
 		a.tokenCommand(), a.userinfoCommand(), a.refreshCommand(), a.revokeCommand(), a.profilesCommand(),
 		a.discoverCommand(), a.doctorCommand(), a.inspectCommand(), a.verifyCommand(),
-		demoCommand, a.opCommand(),
+		demoCommand, a.opCommand(), a.storeCommand(),
 		a.manCommand(), a.versionCommand(),
 		environmentTopic(), exitCodesTopic(),
 	)
