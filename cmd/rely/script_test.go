@@ -67,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"decides": decides,
 
 			"certificate": certificate,
+			"key":         privateKey,
 
 			"forget":    forget,
 			"arrives":   arrives,
@@ -344,6 +345,15 @@ func certificate(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// privateKey is the command key FILE: a private key.
+func privateKey(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	b, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b}), 0o600))
 }
 
 // lifetime is the command lifetime DURATION: access tokens are said to live so

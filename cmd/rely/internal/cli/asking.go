@@ -16,13 +16,17 @@ import (
 
 // askingFlags say how the client asks, beyond what every client does. They are
 // kept in the profile, since every later call must ask in the same way.
-type askingFlags struct{ par, dpop, cert, certKey string }
+type askingFlags struct {
+	par, dpop, cert, certKey string
+	requestObject            bool
+}
 
 func (k *askingFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&k.par, "par", "", "push the request to the provider first (RFC 9126), by `MODE`: always, never, or auto where the provider demands it (default: auto)")
 	f.Lookup("par").NoOptDefVal = "always"
 	f.StringVar(&k.dpop, "dpop", "", "bind the tokens to a key of this login (RFC 9449), of the kind `ALG`: ES256, EdDSA or PS256; off ends it")
 	f.Lookup("dpop").NoOptDefVal = string(oidc.DPoPES256)
+	f.BoolVar(&k.requestObject, "request-object", false, "sign the request, with --key (RFC 9101); where the provider demands it that happens by itself")
 	f.StringVar(&k.cert, "cert", "", "show the client certificate in `FILE` (PEM, RFC 8705); tokens are bound to it where the provider does that")
 	f.StringVar(&k.certKey, "cert-key", "", "its private key is in `FILE` (PEM; default: the same file)")
 }
@@ -44,6 +48,7 @@ func (k *askingFlags) apply(to *profile.Asking) error {
 		}
 		return nil
 	}
+	to.RequestObject = to.RequestObject || k.requestObject
 	if k.certKey != "" && k.cert == "" {
 		return usage(nil, errors.New("--cert-key needs --cert"))
 	}
@@ -68,6 +73,9 @@ func configure(c *oidc.ClientConfig, k profile.Asking) error {
 		c.PAR = oidc.PARNever
 	}
 	c.DPoP = oidc.DPoPMode(k.DPoP)
+	if k.RequestObject {
+		c.RequestObject = new(oidc.RequestObject)
+	}
 	if k.CertFile == "" {
 		return nil
 	}

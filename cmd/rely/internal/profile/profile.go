@@ -67,6 +67,8 @@ type Connection struct {
 type Asking struct {
 	PAR  string `json:"par,omitempty"`
 	DPoP string `json:"dpop,omitempty"`
+	// RequestObject says that requests are signed.
+	RequestObject bool `json:"request_object,omitempty"`
 	// CertFile is the file of the client's certificate, and CertKeyFile that of
 	// its private key; "" means no certificate.
 	CertFile    string `json:"cert_file,omitempty"`
