@@ -91,6 +91,24 @@ type AuthParams struct {
 type ClaimsRequest struct {
 	UserInfo map[string]*ClaimRequest `json:"userinfo,omitempty"`
 	IDToken  map[string]*ClaimRequest `json:"id_token,omitempty"`
+	// Extra are further members of the parameter (Core section 5.5 admits any),
+	// such as sharing_duration and cdr_arrangement_id of the Consumer Data Right.
+	Extra map[string]any `json:"-"`
+}
+
+// MarshalJSON writes the members and Extra as one object.
+func (c ClaimsRequest) MarshalJSON() ([]byte, error) {
+	all := make(map[string]any, 2+len(c.Extra))
+	maps.Copy(all, c.Extra)
+	for name, m := range map[string]map[string]*ClaimRequest{"userinfo": c.UserInfo, "id_token": c.IDToken} {
+		if _, there := all[name]; there {
+			return nil, refuse("Claims", name+" has a field of its own")
+		}
+		if len(m) > 0 {
+			all[name] = m
+		}
+	}
+	return json.Marshal(all)
 }
 
 // ClaimRequest qualifies one claim (Core section 5.5.1). An ID Token whose claim
@@ -259,7 +277,9 @@ func (c *Client) chooseResponse(md *ProviderMetadata, p AuthParams) (rt response
 	if err := c.possible(md, rt); err != nil {
 		return rt, "", err
 	}
-	mode, err = c.chooseMode(md, rt, cmp.Or(p.ResponseMode, c.c.ResponseMode))
+	if mode, err = c.chooseMode(md, rt, cmp.Or(p.ResponseMode, c.c.ResponseMode)); err == nil {
+		err = c.c.Profile.checkRequest(rt, mode)
+	}
 	return rt, mode, err
 }
 

@@ -53,6 +53,10 @@ type ClientConfig struct {
 	// no limit.
 	MaxIDTokenAge time.Duration
 
+	// Profile has NewClient refuse whatever a published profile forbids, and the
+	// client do what it demands. Empty means none.
+	Profile Profile
+
 	// RequestObject has requests travel as a signed JWT (RFC 9101). Nil means as
 	// plain parameters, unless the OP or the client's registration demands signed
 	// request objects.
@@ -193,6 +197,9 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if err := config.Metadata.check(); err != nil {
 		return nil, err
 	}
+	if err := config.fillProfile(); err != nil {
+		return nil, err
+	}
 	if config.DPoP == DPoPOff && config.Metadata.DPoPBoundAccessTokens {
 		config.DPoP = DPoPES256
 	}
@@ -202,6 +209,9 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 		return nil, err
 	}
 	md := p.md()
+	if err := c.checkProfile(md); err != nil {
+		return nil, err
+	}
 	if config.Metadata.usesRedirects() {
 		for _, rt := range config.Metadata.responseTypes() {
 			r, _ := parseResponseType(rt)
@@ -421,6 +431,8 @@ func (c *Client) pinTokenAlgorithms(md *ProviderMetadata) error {
 			return &UnsupportedError{Feature: "ID Tokens signed with " + alg, Detail: "the OP announces " + printable(strings.Join(announced, ", "))}
 		}
 		c.idTokenAlgs = []string{alg}
+	case c.c.Profile.fapi():
+		c.idTokenAlgs = c.c.Profile.announcedOr(announced)
 	case len(announced) == 0 || slices.Contains(announced, "RS256"):
 		c.idTokenAlgs = []string{"RS256"}
 	default:

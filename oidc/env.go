@@ -56,6 +56,7 @@ func newEnv(o *Options) (*env, error) {
 		Timeout:                 timeout,
 		Now:                     e.opts.Now,
 		UseProxyFromEnvironment: e.opts.ProxyFromEnvironment,
+		StrictTLS:               e.opts.StrictTLS,
 	}
 	if t := e.trace; t != nil && t.Exchange != nil {
 		c.Observe = func(ctx context.Context, x *fetch.Exchange) {

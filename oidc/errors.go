@@ -27,6 +27,9 @@ const (
 	ProtectedParameter Reason = "parameter is set by the library"
 	// RequestTooLong: the authorization URL would exceed MaxAuthURL.
 	RequestTooLong Reason = "authorization request too long for a URL"
+	// ProfileViolation: the configuration, or the OP, breaks rules of the profile;
+	// the error is a *ProfileError.
+	ProfileViolation Reason = "profile violated"
 	// SecretExpired: the client secret's lifetime (client_secret_expires_at) is over.
 	SecretExpired Reason = "client secret has expired"
 	// NoRefreshToken: there is nothing to refresh with.

@@ -166,6 +166,7 @@ var advice = map[Reason]string{
 	BadParameter:       "mend the argument that the error names",
 	ProtectedParameter: "use the field that there is for it",
 	RequestTooLong:     "set AuthParams.Post, or ask for less",
+	ProfileViolation:   "mend what the error lists, or the OP",
 	SecretExpired:      "read the registration again, or register anew",
 	NoRefreshToken:     "ask for the scope offline_access, or have the user log in",
 	NoAccessToken:      "take the claims from the ID Token: this response type gives no access token",

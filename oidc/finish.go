@@ -37,6 +37,7 @@ func (c *Client) Finish(ctx context.Context, p Pending, a AuthResponse) (_ *Toke
 		x := c.expectation(p)
 		x.state, x.moreToCome = p.State, rt.code
 		x.code, x.needCodeHash = a.params.Get("code"), rt.code
+		x.needStateHash = c.c.Profile == FAPI1Advanced // Part 2, 5.2.3.1 (4)
 		x.accessToken, x.needTokenHash = a.params.Get("access_token"), rt.token
 		if front, err = c.verifyIDToken(ctx, a.params.Get("id_token"), x); err != nil {
 			return nil, err
@@ -151,6 +152,9 @@ func (c *Client) checkResponseIssuer(k *checker, a AuthResponse) error {
 	md := c.p.md()
 	iss := a.params.Get("iss")
 	if !a.params.Has("iss") {
+		if c.c.Profile.fapi2() {
+			return k.that(false, BadResponseIssuer, "FAPI 2.0 Security Profile 5.3.3.2 (5)", "iss is there", md.Issuer, "")
+		}
 		return k.that(!md.AuthorizationResponseIssParameterSupported || a.params.Has("id_token"), BadResponseIssuer, "RFC 9207 2.4",
 			"iss is there if the OP announces it", md.Issuer, "")
 	}

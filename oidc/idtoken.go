@@ -206,7 +206,7 @@ type expectation struct {
 	// state, code and accessToken are what came beside the token; "" if nothing.
 	state, code, accessToken string
 	// needCodeHash and needTokenHash: the hash is REQUIRED, not just checked.
-	needCodeHash, needTokenHash bool
+	needCodeHash, needTokenHash, needStateHash bool
 	// tokenEndpoint: the token came from the OP itself, over TLS.
 	tokenEndpoint bool
 }
@@ -515,7 +515,7 @@ func checkHashes(k *checker, w *idClaims, alg string, x expectation) error {
 	}{
 		{w.atHash, x.accessToken, x.needTokenHash, BadAccessTokenHash, "at_hash", "at_hash is the access token's", "Core 3.2.2.9"},
 		{w.cHash, x.code, x.needCodeHash, BadCodeHash, "c_hash", "c_hash is the code's", "Core 3.3.2.11"},
-		{w.sHash, x.state, false, BadStateHash, "s_hash", "s_hash is the state's", "FAPI 1.0 Part 2, 5.1"},
+		{w.sHash, x.state, x.needStateHash, BadStateHash, "s_hash", "s_hash is the state's", "FAPI 1.0 Part 2, 5.1"},
 	} {
 		if !h.claim.there || h.value == "" {
 			if h.needed {

@@ -35,6 +35,10 @@ func (c *Client) pinResponseAlgorithm(md *ProviderMetadata) error {
 		return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: alg + " is verified with the client secret, which is empty (JARM 2.4)"}
 	case alg != "":
 		c.responseAlgs = []string{alg}
+	case c.c.Profile.fapi():
+		if c.responseAlgs = c.c.Profile.announcedOr(announced); len(c.responseAlgs) == 0 {
+			c.responseAlgsErr = lacks("the OP announces " + printable(strings.Join(announced, ", ")) + ", of which the profile admits none")
+		}
 	case len(announced) == 0 || slices.Contains(announced, "RS256"):
 		c.responseAlgs = []string{"RS256"}
 	default:

@@ -84,6 +84,12 @@ type Options struct {
 	// exactly.
 	Tenants *Tenants
 
+	// StrictTLS leaves of TLS 1.2 the cipher suites that RFC 9325 section 4.2
+	// recommends, which the FAPI profiles demand: ephemeral keys and AES-GCM. Zero
+	// means those of crypto/tls. It cannot be seen to where HTTPClient has a
+	// RoundTripper that is no *http.Transport; who gives one sees to it.
+	StrictTLS bool
+
 	// InsecureAllowHTTP lets the issuer and its endpoints be http URLs. Codes,
 	// secrets and tokens then travel in the clear: for a loopback OP in
 	// development, nothing else.

@@ -17,8 +17,8 @@ import (
 type PARMode uint8
 
 const (
-	// PARAuto pushes where the OP demands it (require_pushed_authorization_requests)
-	// or the client is registered so, and a request that is too long for a URL if
+	// PARAuto pushes where the OP demands it (require_pushed_authorization_requests),
+	// the client is registered so or ClientConfig.Profile says so, and a request that is too long for a URL if
 	// the OP takes pushed ones.
 	PARAuto PARMode = iota
 	// PARAlways pushes every request. NewClient refuses an OP without a
@@ -31,7 +31,7 @@ const (
 // pushes reports whether every request is to be pushed, and refuses what cannot
 // be: also in Begin, since the OP may have changed its mind.
 func (c *Client) pushes(md *ProviderMetadata) (bool, error) {
-	demanded := md.RequirePushedAuthorizationRequests || c.c.Metadata.RequirePushedAuthorizationRequests
+	demanded := md.RequirePushedAuthorizationRequests || c.c.Metadata.RequirePushedAuthorizationRequests || c.c.Profile.pushes()
 	switch {
 	case c.c.PAR == PARNever && demanded:
 		return false, &UnsupportedError{Feature: "pushed authorization requests", Detail: "they are required (RFC 9126 section 5), and ClientConfig.PAR is PARNever"}

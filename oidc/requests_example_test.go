@@ -44,7 +44,7 @@ func exampleOP(c oidctest.Config, edit ...func(*oidc.ClientMetadata)) (*oidctest
 	if err != nil {
 		panic(err)
 	}
-	p, err := oidc.Discover(context.Background(), op.Issuer, options(op))
+	p, err := oidc.Discover(context.Background(), op.Issuer, exampleOptions(op))
 	if err != nil {
 		panic(err)
 	}
@@ -100,4 +100,10 @@ func exampleKey() oidc.Key {
 		panic(err)
 	}
 	return oidc.Key{ID: "key-1", Private: k}
+}
+
+func exampleOptions(op *oidctest.OP) *oidc.Options {
+	o := options(op)
+	o.StrictTLS = true
+	return o
 }

@@ -45,6 +45,9 @@ const (
 // Config says how a Client behaves. It is read once, by New; its zero value is
 // the hardened default.
 type Config struct {
+	// StrictTLS leaves of TLS 1.2 the cipher suites of RFC 9325 section 4.2.
+	StrictTLS bool
+
 	// HTTP is the http.Client whose transport is to be used; nil, or one with a
 	// nil Transport, means a hardened transport of our own.
 	//

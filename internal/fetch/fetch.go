@@ -80,6 +80,9 @@ func New(cfg Config) (*Client, error) {
 		}
 		ShowCertificate(t, cfg.Certificate)
 	}
+	if cfg.StrictTLS {
+		t.TLSClientConfig.CipherSuites = strictCipherSuites()
+	}
 	c.proxy = t.Proxy
 	if c.proxy == nil && cfg.UseProxyFromEnvironment {
 		c.proxy = http.ProxyFromEnvironment

@@ -43,6 +43,15 @@ func newTransport(g *guard) *http.Transport {
 	return t
 }
 
+// strictCipherSuites are those of TLS 1.2 that RFC 9325 section 4.2 recommends. Of
+// TLS 1.3 all are good, and none can be chosen.
+func strictCipherSuites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	}
+}
+
 // ShowCertificate has a transport, which must be the caller's own, show a
 // certificate to servers that ask for one. net/http would choose by the
 // authorities that a server names, where a self-signed certificate never is; and a
