@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -322,6 +324,10 @@ func TestCertificateKey(t *testing.T) {
 	key, err := oidc.CertificateKey(one)
 	if err != nil {
 		t.Fatal(err)
+	}
+	set, err := oidc.PublicJWKS(key)
+	if err != nil || !strings.Contains(string(set), `"x5c":["`+base64.StdEncoding.EncodeToString(one.Certificate[0])+`"]`) || !strings.Contains(string(set), `"x5t#S256":"`) {
+		t.Errorf("got %s, %v", set, err)
 	}
 	key.Certificates = two.Certificate
 	_, err = oidc.PublicJWKS(key)

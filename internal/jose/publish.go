@@ -27,6 +27,10 @@ type publicJWK struct {
 
 	// X5c is base64 and not base64url (RFC 7517 section 4.7), as Go writes bytes.
 	X5c [][]byte `json:"x5c,omitempty"`
+
+	// X5t names the certificate (RFC 7517 section 4.9): some look by it, although
+	// x5c is there.
+	X5t string `json:"x5t#S256,omitempty"`
 }
 
 // PublicKeySet returns the JWK Set (RFC 7517 section 5) of the public halves of
@@ -51,6 +55,10 @@ func PublicKeySet(keys ...SigningKey) ([]byte, error) {
 			return nil, err
 		}
 		j.Kid, j.Use, j.Alg, j.X5c = k.ID, use, k.Alg, k.Chain
+		if len(k.Chain) > 0 {
+			sum := sha256.Sum256(k.Chain[0])
+			j.X5t = base64.RawURLEncoding.EncodeToString(sum[:])
+		}
 		public = append(public, j)
 	}
 	return json.Marshal(map[string][]publicJWK{"keys": public})

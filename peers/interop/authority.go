@@ -28,6 +28,8 @@ type Authority struct {
 	Dir string
 
 	pool *x509.CertPool
+	ca   *x509.Certificate
+	key  *ecdsa.PrivateKey
 }
 
 // NewAuthority makes a certificate authority and one server certificate signed
@@ -83,7 +85,7 @@ func NewAuthority(dir string) (*Authority, error) {
 		return nil, fmt.Errorf("interop: encoding the server key: %w", err)
 	}
 
-	a := &Authority{Dir: dir, pool: x509.NewCertPool()}
+	a := &Authority{Dir: dir, pool: x509.NewCertPool(), ca: ca, key: caKey}
 	a.pool.AddCert(ca)
 	for _, f := range []struct {
 		path, kind string
@@ -99,6 +101,35 @@ func NewAuthority(dir string) (*Authority, error) {
 		}
 	}
 	return a, nil
+}
+
+// Issue makes a key and a certificate for a client, with the subject CN=name.
+func (a *Authority) Issue(name string) (tls.Certificate, error) {
+	return clientCertificate(name, a.ca, a.key)
+}
+
+// SelfSigned makes a key and a certificate for a client that nobody vouches for.
+func SelfSigned(name string) (tls.Certificate, error) { return clientCertificate(name, nil, nil) }
+
+func clientCertificate(name string, issuer *x509.Certificate, by *ecdsa.PrivateKey) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("interop: making a client's key: %w", err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(authorityLifetime),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	if issuer == nil {
+		issuer, by = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer, key.Public(), by)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("interop: signing a client's certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
 // CAFile is the path of the authority's own certificate, PEM.

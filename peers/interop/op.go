@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,6 +51,10 @@ func (o *OP) HTTPClient() *http.Client {
 
 // CAFile is the path of the certificate, PEM, of the authority behind the OP.
 func (o *OP) CAFile() string { return o.authority.CAFile() }
+
+// Certificate makes a key and a certificate for a client, by the authority that the
+// OP trusts, with the subject CN=name.
+func (o *OP) Certificate(name string) (tls.Certificate, error) { return o.authority.Issue(name) }
 
 // Client returns the client known from the start by that client_id.
 func (o *OP) Client(id string) (launch.Client, bool) {

@@ -69,6 +69,16 @@ type Capabilities struct {
 	// OneAtATime: as it is run here, requests made at the same time may be
 	// answered with server_error.
 	OneAtATime bool
+	// DPoP binds tokens to a key (RFC 9449).
+	DPoP DPoP
+	// MTLS: clients authenticate by a certificate, issued or self-signed, and have
+	// their tokens bound to it (RFC 8705).
+	MTLS bool
+	// Introspection of tokens (RFC 7662).
+	Introspection bool
+	// IntrospectionAlgs a client can register for, to get the answer as a signed
+	// JWT (RFC 9701).
+	IntrospectionAlgs []string
 	// AuthTime is in the ID Token where max_age is asked for (Core 3.1.2.1).
 	AuthTime bool
 }
@@ -78,6 +88,14 @@ type Management struct {
 	Read, Update, Delete bool
 	// Rotates: the registration access token changes with an update.
 	Rotates bool
+}
+
+// DPoP is what an OP has of RFC 9449.
+type DPoP struct {
+	// Algs are those of the proofs; empty: there is no DPoP.
+	Algs []string
+	// Nonces: every proof has to have the OP's nonce.
+	Nonces bool
 }
 
 // Refresh is what an OP does with refresh tokens.

@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -81,7 +82,11 @@ func (c Config) Serve(h http.Handler) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/webfinger", c.webFinger)
 	mux.Handle("/", h)
-	s := &http.Server{Addr: c.Addr(), Handler: mux, ReadHeaderTimeout: headerTimeout}
+	s := &http.Server{
+		Addr: c.Addr(), Handler: mux, ReadHeaderTimeout: headerTimeout,
+		// Of whoever has one: each client says how it authenticates.
+		TLSConfig: &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12},
+	}
 	return s.ListenAndServeTLS(c.Cert, c.Key)
 }
 

@@ -10,7 +10,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -40,7 +42,28 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(c.Serve(op.Handler()))
+	log.Fatal(c.Serve(withCertificate(op.Handler())))
+}
+
+// certificateKey is the context key of a client's certificate, which the library
+// asks for by context.
+type certificateKey struct{}
+
+func withCertificate(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+			r = r.WithContext(context.WithValue(r.Context(), certificateKey{}, r.TLS.PeerCertificates[0]))
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func clientCertificate(ctx context.Context) (*x509.Certificate, error) {
+	c, ok := ctx.Value(certificateKey{}).(*x509.Certificate)
+	if !ok {
+		return nil, errors.New("the client showed no certificate")
+	}
+	return c, nil
 }
 
 func newProvider(c launch.Config) (*provider.Provider, error) {
@@ -87,6 +110,14 @@ func newProvider(c launch.Config) (*provider.Provider, error) {
 		provider.WithSecretPostAuthn(),
 		provider.WithSecretJWTAuthn(goidc.HS256),
 		provider.WithPrivateKeyJWTAuthn(goidc.RS256, goidc.PS256, goidc.ES256),
+		provider.WithMTLS(c.Issuer, clientCertificate),
+		provider.WithTLSTokenBinding(),
+		provider.WithTLSAuthn(),
+		provider.WithSelfSignedTLSAuthn(),
+		provider.WithDPoP(goidc.ES256, goidc.PS256),
+		provider.WithTokenIntrospection(func(_ context.Context, client *goidc.Client, token goidc.TokenInfo) bool {
+			return token.ClientID == client.ID
+		}),
 		provider.WithIDTokenSignatureAlgs(goidc.RS256, goidc.PS256, goidc.ES256),
 		provider.WithUserInfoSignatureAlgs(goidc.RS256, goidc.PS256, goidc.ES256),
 		provider.WithIDTokenEncryption(goidc.RSA_OAEP_256),

@@ -6,7 +6,7 @@
 // cert and key, the clients known beforehand (in the words of OpenID Connect
 // Dynamic Client Registration) and one user. The OP's own pages for login and
 // consent are used as they are: they take any user name.
-import { generateKeyPair, randomUUID } from 'node:crypto';
+import { generateKeyPair, randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { promisify } from 'node:util';
@@ -57,6 +57,7 @@ const provider = new Provider(config.issuer, {
   ],
   clientAuthMethods: [
     'none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt',
+    'tls_client_auth', 'self_signed_tls_client_auth',
   ],
   enabledJWA: {
     idTokenSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256'],
@@ -78,6 +79,18 @@ const provider = new Provider(config.issuer, {
     revocation: { enabled: true },
     encryption: { enabled: true },
     introspection: { enabled: true },
+    jwtIntrospection: { enabled: true },
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
+    mTLS: {
+      enabled: true,
+      certificateBoundAccessTokens: true,
+      selfSignedTlsClientAuth: true,
+      tlsClientAuth: true,
+      getCertificate: (ctx) => ctx.socket.getPeerX509Certificate(),
+      certificateAuthorized: (ctx) => ctx.socket.authorized,
+      certificateSubjectMatches: (ctx, property, expected) => property === 'tls_client_auth_subject_dn'
+        && ctx.socket.getPeerX509Certificate().subject === expected,
+    },
     jwtUserinfo: { enabled: true },
     claimsParameter: { enabled: true },
   },
@@ -102,6 +115,10 @@ const callback = provider.callback();
 const server = createServer({
   cert: await readFile(config.cert),
   key: await readFile(config.key),
+  // Of whoever has one: each client says how it authenticates.
+  requestCert: true,
+  rejectUnauthorized: false,
+  ca: await readFile(config.ca),
 }, (request, response) => {
   if (request.url.startsWith('/.well-known/webfinger')) {
     answerWebFinger(request, response);

@@ -1,0 +1,133 @@
+package interop_test
+
+import (
+	"crypto/tls"
+	"strings"
+	"testing"
+
+	"rely.example/oidc"
+	"rely.example/peers/interop"
+)
+
+// TestDPoP binds tokens to a key for each login, at OPs that demand a nonce and at
+// those that do not: the login, a refresh, UserInfo; and another key is refused.
+func TestDPoP(t *testing.T) {
+	each(t, func(c interop.Capabilities) bool { return len(c.DPoP.Algs) > 0 }, func(t *testing.T, o *interop.OP) {
+		r := rp{o: o}
+		p := r.provider(t)
+		for _, alg := range o.Peer.Has.DPoP.Algs {
+			t.Run(alg, func(t *testing.T) {
+				m := r.metadata(t, "code")
+				m.DPoPBoundAccessTokens = true
+				config := r.register(t, p, "code", m).ClientConfig()
+				config.DPoP = oidc.DPoPMode(alg)
+				c := r.client(t, p, config)
+				tokens := logIn(t, o, c)
+				if tokens.TokenType != "DPoP" || tokens.DPoP == nil {
+					t.Fatalf("token type %q, key %v", tokens.TokenType, tokens.DPoP)
+				}
+				n, err := c.Refresh(t.Context(), tokens)
+				if err != nil {
+					t.Fatalf("Refresh: %v", err)
+				}
+				checkUserInfo(t, o, c, n)
+				stolen := *n
+				stolen.DPoP = logIn(t, o, c).DPoP // the thief's
+				if _, err := c.UserInfo(t.Context(), &stolen); err == nil {
+					t.Error("the OP took a token with another key's proof")
+				}
+			})
+		}
+	})
+}
+
+// TestMTLS authenticates by a certificate, of the OP's authority and self-signed,
+// and has the tokens bound to it; another certificate is refused.
+func TestMTLS(t *testing.T) {
+	each(t, func(c interop.Capabilities) bool { return c.MTLS }, func(t *testing.T, o *interop.OP) {
+		r := rp{o: o}
+		p := r.provider(t)
+		issued, err := o.Certificate("rely-mtls")
+		if err != nil {
+			t.Fatal(err)
+		}
+		self, err := interop.SelfSigned("rely-mtls")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for method, cert := range map[string]tls.Certificate{oidc.AuthTLS: issued, oidc.AuthSelfSignedTLS: self} {
+			t.Run(method, func(t *testing.T) {
+				m := r.metadata(t, "code")
+				m.TokenEndpointAuthMethod, m.TLSClientCertificateBoundAccessTokens = method, true
+				if method == oidc.AuthTLS {
+					m.TLSClientAuthSubjectDN = "CN=rely-mtls"
+				} else {
+					key, err := oidc.CertificateKey(cert)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if m.JWKS, err = oidc.PublicJWKS(key); err != nil {
+						t.Fatal(err)
+					}
+				}
+				config := r.register(t, p, "code", m).ClientConfig()
+				config.Certificate = oidc.Certificate(cert)
+				c := r.client(t, p, config)
+				defer c.CloseIdleConnections()
+				tokens := logIn(t, o, c)
+				n, err := c.Refresh(t.Context(), tokens)
+				if err != nil {
+					t.Fatalf("Refresh: %v", err)
+				}
+				checkUserInfo(t, o, c, n)
+
+				other, err := interop.SelfSigned("somebody-else")
+				if err != nil {
+					t.Fatal(err)
+				}
+				config.Certificate = oidc.Certificate(other)
+				thief := r.client(t, p, config)
+				defer thief.CloseIdleConnections()
+				if _, err := thief.UserInfo(t.Context(), n); err == nil {
+					t.Error("the OP took a token with another certificate")
+				}
+				if _, err := thief.Refresh(t.Context(), n); err == nil {
+					t.Error("the OP took another certificate for the client's")
+				}
+			})
+		}
+	})
+}
+
+// TestIntrospection asks about a token that lives and about one that was revoked,
+// in JSON and in a signed JWT.
+func TestIntrospection(t *testing.T) {
+	each(t, func(c interop.Capabilities) bool { return c.Introspection }, func(t *testing.T, o *interop.OP) {
+		r := rp{o: o}
+		p := r.provider(t)
+		for _, alg := range append([]string{""}, o.Peer.Has.IntrospectionAlgs...) {
+			t.Run("signed_"+strings.ToLower(alg), func(t *testing.T) {
+				m := r.metadata(t, "code")
+				m.IntrospectionSignedResponseAlg = alg
+				// Some OPs register RS256 where nothing is asked for (RFC 9701 6).
+				registered := r.register(t, p, "code", m)
+				signed := registered.Metadata.IntrospectionSignedResponseAlg != ""
+				c := r.client(t, p, registered.ClientConfig())
+				tokens := logIn(t, o, c)
+				i, err := c.Introspect(t.Context(), tokens.AccessToken, "access_token")
+				if err != nil {
+					t.Fatalf("Introspect: %v", err)
+				}
+				if !i.Active || i.ClientID != c.ID() || i.Signed != signed || alg != "" && !signed {
+					t.Errorf("got %+v %s", i, i.Raw())
+				}
+				if err := c.Revoke(t.Context(), tokens.AccessToken, "access_token"); err != nil {
+					t.Fatalf("Revoke: %v", err)
+				}
+				if i, err = c.Introspect(t.Context(), tokens.AccessToken, "access_token"); err != nil || i.Active {
+					t.Errorf("after revocation: %+v, %v", i, err)
+				}
+			})
+		}
+	})
+}
