@@ -2,12 +2,12 @@ package oidc
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
+	"rely.example/internal/fetch"
 	"rely.example/internal/strictjson"
 )
 
@@ -51,12 +51,21 @@ func (c *Client) mayPush(md *ProviderMetadata) bool {
 	return c.c.PAR != PARNever && md.PushedAuthorizationRequestEndpoint != ""
 }
 
-// push sends the parameters in body to the OP and leaves in r what the browser
+// push sends the parameters that body makes to the OP and leaves in r what the browser
 // carries: client_id and the request_uri that the OP gave, which is good for this
 // one request (RFC 9126 sections 2 and 4). Nothing of an earlier answer is used
-// again (hostile catalogue case 325). With DPoP a proof goes along (RFC 9449 section 10.1).
-func (c *Client) push(ctx context.Context, md *ProviderMetadata, r *AuthRequest, body url.Values) error {
-	res, err := c.postProving(ctx, r.Pending.DPoP, StepPAR, md.PushedAuthorizationRequestEndpoint, maps.Clone(body), "application/json")
+// again (hostile catalogue case 325). With DPoP a proof goes along (RFC 9449 section
+// 10.1); if the OP asks for a nonce in it, body is called once more, so that a request
+// object whose jti the OP has noted already is not sent twice.
+func (c *Client) push(ctx context.Context, md *ProviderMetadata, r *AuthRequest, body func() (url.Values, error)) error {
+	endpoint := c.at(md.PushedAuthorizationRequestEndpoint)
+	res, err := c.prove(ctx, StepPAR, r.Pending.DPoP, http.MethodPost, endpoint, "", func(proof string) (*fetch.Response, error) {
+		form, err := body()
+		if err != nil {
+			return nil, err
+		}
+		return c.postOnce(ctx, proof, StepPAR, endpoint, form, []string{"application/json"})
+	})
 	if err != nil {
 		return err
 	}

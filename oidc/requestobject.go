@@ -194,27 +194,36 @@ func (c *Client) carry(ctx context.Context, md *ProviderMetadata, r *AuthRequest
 	if err != nil {
 		return err
 	}
-	body := r.params
-	if c.wantsRequestObject(md) {
-		if c.request.alg == "" {
-			// Since NewClient, which had no reason to prepare any.
-			return &UnsupportedError{Feature: "request objects", Detail: "the OP has begun to require them, signed; set ClientConfig.RequestObject"}
+	plain, wanted := r.params, c.wantsRequestObject(md)
+	if wanted && c.request.alg == "" {
+		// Since NewClient, which had no reason to prepare any.
+		return &UnsupportedError{Feature: "request objects", Detail: "the OP has begun to require them, signed; set ClientConfig.RequestObject"}
+	}
+	body := func() (url.Values, error) {
+		if !wanted {
+			return maps.Clone(plain), nil
 		}
-		object, err := c.makeRequestObject(ctx, r.params)
+		object, err := c.makeRequestObject(ctx, plain)
+		return url.Values{"client_id": {c.c.ID}, "request": {object}}, err
+	}
+	if push {
+		return c.push(ctx, md, r, body)
+	}
+	if wanted {
+		object, err := c.makeRequestObject(ctx, plain)
 		if err != nil {
 			return err
 		}
-		body = url.Values{"client_id": {c.c.ID}, "request": {object}}
-		if o := c.c.RequestObject; o != nil && o.ByReference && !push {
+		if o := c.c.RequestObject; o != nil && o.ByReference {
 			if err := c.publish(ctx, r, object, publish); err != nil {
 				return err
 			}
 		} else {
-			r.params = outside(r.params)
+			r.params = outside(plain)
 			r.params.Set("request", object)
 		}
 	}
-	if push || c.tooLong(r) && c.mayPush(md) {
+	if c.tooLong(r) && c.mayPush(md) {
 		return c.push(ctx, md, r, body)
 	}
 	if c.tooLong(r) {
