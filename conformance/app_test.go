@@ -59,7 +59,11 @@ func newApp(r *run, edit ...func(*oidctest.Config)) *app {
 	m, err := login.New(login.Config{
 		Origin: origin, Directory: rp.Only(r.c), Store: &memstore.Store{Now: r.op.Now}, Keys: [][]byte{bytes.Repeat([]byte{7}, 32)}, Now: r.op.Now,
 		Logger: slog.New(a),
-		Params: func(*http.Request, string) (oidc.AuthParams, error) { return r.params, nil },
+		Params: func(*http.Request, string) (oidc.AuthParams, error) {
+			p := r.params
+			p.Publish = nil // package login serves them itself
+			return p, nil
+		},
 		OnError: func(w http.ResponseWriter, _ *http.Request, err error) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
@@ -108,6 +112,12 @@ func (a *app) RoundTrip(q *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	a.handler.ServeHTTP(w, in)
 	res := w.Result()
+	if q.Method == http.MethodGet { // a request object
+		a.run.mu.Lock()
+		defer a.run.mu.Unlock()
+		a.keep(q.URL.String(), w.Body.String())
+		return res, nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.statuses = append(a.statuses, res.StatusCode)

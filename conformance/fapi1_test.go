@@ -49,12 +49,14 @@ func newFAPI1(t *testing.T, v variant) *fapi1 {
 	if r.jarm() {
 		r.askForJWT()
 	}
+	r.metadata.RequestObjectSigningAlg = "ES256"
 	r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()})
 	r.params.Scopes = []string{"accounts"}
 	r.config = func(c *oidc.ClientConfig) {
 		if v["fapi_auth_request_method"] == "pushed" {
 			c.PAR = oidc.PARAlways
 		}
+		c.RequestObject = &oidc.RequestObject{} // FAPI 1.0 Part 2, section 5.2.3 (9)
 		if r.plainOAuth() {
 			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.resource(), SubjectMember: "owner"}
 		}
@@ -116,6 +118,42 @@ func (r *fapi1) checkRequests() {
 		if q.Auth.Method == "client_assertion" && q.Auth.Claims["aud"] != r.op.Issuer {
 			r.Errorf("the aud of a client assertion is %v, want the issuer", q.Auth.Claims["aud"])
 		}
+		if q.Endpoint == oidctest.EndpointPAR || q.Endpoint == oidctest.EndpointAuthorization && r.v["fapi_auth_request_method"] == "by_value" {
+			r.checkObject(q)
+		}
+	}
+}
+
+// checkObject: the request is in an object that is signed, lives at most an hour
+// and has every parameter inside; by value three of them stand outside too.
+func (r *fapi1) checkObject(q oidctest.Request) {
+	r.Helper()
+	outside := q.Query
+	if q.Endpoint == oidctest.EndpointPAR {
+		outside = q.Form
+	}
+	header, claims := decoded(r, outside.Get("request"))
+	exp, _ := claims["exp"].(float64)
+	nbf, _ := claims["nbf"].(float64)
+	now := float64(r.op.Now().Unix())
+	if header["alg"] != "ES256" || header["typ"] != "oauth-authz-req+jwt" || claims["aud"] != r.op.Issuer || nbf == 0 || now-nbf > 3600 || exp-nbf > 3600 || exp < now {
+		r.Errorf("the request object has header %v, aud %v, nbf %v, exp %v", header, claims["aud"], nbf, exp)
+	}
+	for _, name := range []string{"response_type", "client_id", "redirect_uri", "scope", "state"} {
+		if claims[name] == nil {
+			r.Errorf("%s is not in the request object", name)
+		}
+	}
+	if q.Endpoint == oidctest.EndpointAuthorization {
+		for _, name := range []string{"response_type", "client_id", "scope"} {
+			if outside.Get(name) != claims[name] {
+				r.Errorf("%s is %q outside the request object, and %v inside", name, outside.Get(name), claims[name])
+			}
+		}
+		return
+	}
+	if claims["code_challenge_method"] != "S256" {
+		r.Error("the pushed request has no PKCE with S256")
 	}
 }
 

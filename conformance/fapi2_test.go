@@ -49,12 +49,18 @@ func newFAPI2(t *testing.T, v variant) *fapi2 {
 		if dpop {
 			c.DPoP = oidc.DPoPES256
 		}
+		if v["fapi_request_method"] == "signed_non_repudiation" {
+			c.RequestObject = &oidc.RequestObject{}
+		}
 		if r.plainOAuth() && !r.machine() {
 			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.resource(), SubjectMember: "owner"}
 		}
 	}
 	if r.jarm() {
 		r.askForJWT()
+	}
+	if v["fapi_request_method"] == "signed_non_repudiation" {
+		r.metadata.RequestObjectSigningAlg = "ES256"
 	}
 	if r.machine() {
 		r.metadata.RedirectURIs, r.metadata.ResponseTypes = nil, nil
@@ -195,6 +201,16 @@ func (r *fapi2) checkRequests() {
 		}
 		if q.Endpoint == oidctest.EndpointPAR && q.Form.Get("request") == "" && (q.Form.Get("code_challenge_method") != "S256" || q.Form.Get("code_challenge") == "") {
 			r.Error("the pushed request has no PKCE with S256")
+		}
+		if q.Endpoint == oidctest.EndpointPAR {
+			if object := q.Form.Get("request"); (object != "") != (r.v["fapi_request_method"] == "signed_non_repudiation") {
+				r.Errorf("a request object was pushed: %v", object != "")
+			} else if object != "" {
+				header, claims := decoded(r, object)
+				if header["typ"] != "oauth-authz-req+jwt" || header["alg"] != "ES256" || claims["aud"] != r.op.Issuer || claims["code_challenge_method"] != "S256" {
+					r.Errorf("the request object has header %v, aud %v", header, claims["aud"])
+				}
+			}
 		}
 		if proof := q.Header.Get("DPoP"); proof != "" {
 			header, claims := decoded(r, proof)

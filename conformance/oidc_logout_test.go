@@ -51,7 +51,7 @@ func thirdPartyLogin(r *run) {
 	res := a.get(initiate + "?" + url.Values{"iss": {a.op.Issuer}, "login_hint": {"alice"}}.Encode())
 	a.throughOP(a.redirected(res))
 	a.wantCalls(loggedIn)
-	if hint := a.op.Requests(oidctest.EndpointAuthorization)[0].Query.Get("login_hint"); hint != "alice" {
+	if hint := a.requested().Get("login_hint"); hint != "alice" {
 		a.Errorf("login_hint %q", hint)
 	}
 	a.op.ClearLog()

@@ -1,13 +1,47 @@
 package conformance_test
 
 import (
+	"crypto/sha256"
+	"strings"
+
+	"rely.example/oidc"
 	"rely.example/oidctest"
 )
 
 // requestTests are the modules about how the requests are made.
 func requestTests() map[string]func(*run) {
 	return map[string]func(*run){
-		"mtls-endpoint-aliases": aliases,
+		"mtls-endpoint-aliases":    aliases,
+		"request-uri-signed-rs256": byReference("RS256"),
+		"request-uri-signed-none":  byReference("none"),
+	}
+}
+
+// byReference: the OP fetches the request object, which is signed as is registered.
+func byReference(alg string) func(*run) {
+	return func(r *run) {
+		r.metadata.RequestObjectSigningAlg = alg
+		if alg == "RS256" {
+			r.useKeys(append(r.keys, oidc.Key{ID: "rp-rsa", Private: encryptionKey()})...)
+		}
+		r.complete()
+		r.wantCalls(askedUserInfo)
+		q := r.op.Requests(oidctest.EndpointAuthorization)[0].Query
+		at, hash, _ := strings.Cut(q.Get("request_uri"), "#")
+		object := r.objects[at]
+		if len(r.objects) != 1 || object == "" {
+			r.Fatalf("request_uri %q is none of the %d objects that are served", at, len(r.objects))
+		}
+		if sum := sha256.Sum256([]byte(object)); hash != b64(sum[:]) {
+			r.Error("request_uri does not end in the hash of the object (Core 6.2)")
+		}
+		header, claims := decoded(r, object)
+		if header["alg"] != alg || claims["iss"] != r.c.ID() || claims["aud"] != r.op.Issuer {
+			r.Errorf("the object has header %v, iss %v, aud %v", header, claims["iss"], claims["aud"])
+		}
+		if q.Has("redirect_uri") || q.Has("state") || q.Has("nonce") {
+			r.Errorf("the URL repeats what is in the object: %v", q)
+		}
 	}
 }
 

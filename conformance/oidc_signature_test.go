@@ -54,12 +54,12 @@ func signatureTests() map[string]func(*run) {
 		"signing-key-rotation": func(r *run) {
 			r.complete()
 			r.wantCalls(askedUserInfo)
-			first := r.op.Requests(oidctest.EndpointAuthorization)[0].Query
+			first := r.requested()
 			r.rotateKeys()
 			r.op.ClearLog()
 			r.complete()
 			r.wantSecondLogin()
-			second := r.op.Requests(oidctest.EndpointAuthorization)[0].Query
+			second := r.requested()
 			for _, name := range []string{"state", "nonce", "code_challenge"} {
 				if has(r.responseType, "code") && first.Get(name) == second.Get(name) {
 					r.Errorf("both logins have the same %s", name)

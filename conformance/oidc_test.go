@@ -71,7 +71,7 @@ func idTokenTests() map[string]func(*run) {
 		"nonce-unless-code-flow": func(r *run) {
 			r.complete()
 			r.wantCalls(askedUserInfo)
-			nonce := r.op.Requests(oidctest.EndpointAuthorization)[0].Query.Get("nonce")
+			nonce := r.requested().Get("nonce")
 			if nonce == "" || len(nonce) > 43 {
 				r.Errorf("nonce has %d characters, want 1 to 43", len(nonce))
 			}

@@ -83,7 +83,7 @@ func scopes(r *run) {
 		r.Errorf("claims are missing: %+v", claims)
 	}
 	// Exactly the scope that was configured.
-	if got := r.op.Requests(oidctest.EndpointAuthorization)[0].Query.Get("scope"); got != "openid profile email phone address" {
+	if got := r.requested().Get("scope"); got != "openid profile email phone address" {
 		r.Errorf("scope %q", got)
 	}
 }
@@ -148,7 +148,7 @@ func formPostError(r *run) {
 		r.Fatalf("got error %v, want the OP's login_required", err)
 	}
 	r.wantCalls(atOP)
-	q := r.op.Requests(oidctest.EndpointAuthorization)[0].Query
+	q := r.requested()
 	if q.Get("max_age") != "0" || q.Get("prompt") != "none" {
 		r.Errorf("max_age %q, prompt %q", q.Get("max_age"), q.Get("prompt"))
 	}

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,13 +9,17 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"rely.example/oidc"
 	"rely.example/oidctest"
@@ -72,6 +77,9 @@ type run struct {
 	c      *oidc.Client
 	tokens *oidc.Tokens
 	answer url.Values // what the browser delivered last
+
+	mu      sync.Mutex        // guards objects
+	objects map[string]string // request objects by the URL at which the OP finds them
 }
 
 // newRun is a run before its OP is started.
@@ -84,6 +92,11 @@ func newRun(t *testing.T, v variant) *run {
 	}
 	if v["client_auth_type"] == oidc.AuthPrivateKey {
 		r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()})
+	}
+	if v["request_type"] != "plain_http_request" {
+		r.metadata.RequestObjectSigningAlg = "ES256"
+		r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()})
+		r.params.Publish = r.publish
 	}
 	r.params.ResponseType = r.responseType
 	if v["response_mode"] == oidc.ModeFormPost {
@@ -108,7 +121,7 @@ func (r *run) useKeys(keys ...oidc.Key) {
 // under the kid of another.
 func (r *run) start(edit ...func(*oidctest.Config)) {
 	r.Helper()
-	c := oidctest.Config{RSAKey: opKey(), RotatedRSAKeys: []*rsa.PrivateKey{rotatedKey(), thirdKey()}, InMemory: true, Path: "/test/a/rely", TrailingSlash: true, AwkwardCredentials: true}
+	c := oidctest.Config{Client: &http.Client{Transport: published{r}}, RSAKey: opKey(), RotatedRSAKeys: []*rsa.PrivateKey{rotatedKey(), thirdKey()}, InMemory: true, Path: "/test/a/rely", TrailingSlash: true, AwkwardCredentials: true}
 	if r.needsCertificate() {
 		c.MTLS = oidctest.MTLSAliases
 	}
@@ -206,6 +219,9 @@ func (r *run) register() {
 	}
 	config := reg.ClientConfig()
 	config.Keys, config.Certificate = r.keys, certificate
+	if t := r.v["request_type"]; t == "request_object" || t == "request_uri" {
+		config.RequestObject = &oidc.RequestObject{ByReference: t == "request_uri"}
+	}
 	if r.config != nil {
 		r.config(&config)
 	}
@@ -289,6 +305,65 @@ func (r *run) begin() (oidc.Pending, oidc.AuthResponse) {
 		r.Fatalf("the response: %v", err)
 	}
 	return req.Pending, res
+}
+
+// publish keeps a request object for the OP to fetch.
+func (r *run) publish(_ context.Context, object []byte, _ time.Time) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := origin + "/request/" + strconv.Itoa(len(r.objects))
+	r.keep(at, string(object))
+	return at, nil
+}
+
+// keep notes a request object; the caller holds r.mu.
+func (r *run) keep(at, object string) {
+	if r.objects == nil {
+		r.objects = make(map[string]string)
+	}
+	r.objects[at] = object
+}
+
+// published is the way of the OP to what the relying party serves.
+type published struct{ r *run }
+
+func (p published) RoundTrip(q *http.Request) (*http.Response, error) {
+	p.r.mu.Lock()
+	defer p.r.mu.Unlock()
+	w := httptest.NewRecorder()
+	if object, ok := p.r.objects[q.URL.String()]; ok {
+		w.Header().Set("Content-Type", "application/oauth-authz-req+jwt")
+		_, _ = w.WriteString(object)
+	} else {
+		w.WriteHeader(http.StatusNotFound)
+	}
+	return w.Result(), nil
+}
+
+// requested are the parameters of the last authorization request, wherever they
+// stood.
+func (r *run) requested() url.Values {
+	r.Helper()
+	all := r.op.Requests(oidctest.EndpointAuthorization)
+	if len(all) == 0 {
+		r.Fatal("no authorization request")
+	}
+	q := all[len(all)-1].Query
+	object := q.Get("request")
+	if at, _, _ := strings.Cut(q.Get("request_uri"), "#"); at != "" {
+		r.mu.Lock()
+		object = r.objects[at]
+		r.mu.Unlock()
+	}
+	if object == "" {
+		return q
+	}
+	_, claims := decoded(r, object)
+	out := make(url.Values)
+	for name, value := range claims {
+		out.Set(name, fmt.Sprint(value))
+	}
+	return out
 }
 
 // login is the whole way to the tokens.
