@@ -87,7 +87,7 @@ func (c *ciba) setup() {
 	c.Helper()
 	m := oidc.ClientMetadata{
 		GrantTypes:                                 []string{oidc.GrantCIBA, oidc.GrantRefreshToken},
-		TokenEndpointAuthMethod:                    c.v["client_auth_type"],
+		TokenEndpointAuthMethod:                    fapiAuth(c.v),
 		IDTokenSignedResponseAlg:                   "PS256",
 		BackchannelTokenDeliveryMode:               c.v["ciba_mode"],
 		BackchannelClientNotificationEndpoint:      origin + "/auth/ciba",

@@ -38,13 +38,10 @@ func newFAPI1(t *testing.T, v variant) *fapi1 {
 	r.metadata = oidc.ClientMetadata{
 		RedirectURIs:             []string{redirectURI},
 		ResponseTypes:            []string{r.responseType},
-		TokenEndpointAuthMethod:  oidc.AuthPrivateKey,
+		TokenEndpointAuthMethod:  fapiAuth(v),
 		IDTokenSignedResponseAlg: "PS256",
 
 		TLSClientCertificateBoundAccessTokens: true,
-	}
-	if v["client_auth_type"] == "mtls" {
-		r.metadata.TokenEndpointAuthMethod = oidc.AuthTLS
 	}
 	if r.jarm() {
 		r.askForJWT()

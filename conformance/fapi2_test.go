@@ -36,15 +36,12 @@ func newFAPI2(t *testing.T, v variant) *fapi2 {
 	r.metadata = oidc.ClientMetadata{
 		RedirectURIs:             []string{redirectURI},
 		ResponseTypes:            []string{"code"},
-		TokenEndpointAuthMethod:  oidc.AuthPrivateKey,
+		TokenEndpointAuthMethod:  fapiAuth(v),
 		IDTokenSignedResponseAlg: "PS256",
 	}
 	r.useKeys(oidc.Key{ID: "rp-1", Private: rpKey()})
 	dpop := v["sender_constrain"] == "dpop"
 	r.metadata.DPoPBoundAccessTokens, r.metadata.TLSClientCertificateBoundAccessTokens = dpop, !dpop
-	if v["client_auth_type"] == "mtls" {
-		r.metadata.TokenEndpointAuthMethod = oidc.AuthTLS
-	}
 	r.config = func(c *oidc.ClientConfig) {
 		if dpop {
 			c.DPoP = oidc.DPoPES256

@@ -30,6 +30,14 @@ func (e edited) RoundTrip(q *http.Request) (*http.Response, error) {
 	return res, err
 }
 
+// fapiAuth is how the client of a FAPI plan authenticates.
+func fapiAuth(v variant) string {
+	if v["client_auth_type"] == "mtls" {
+		return oidc.AuthTLS
+	}
+	return oidc.AuthPrivateKey
+}
+
 // askForJWT has the authorization response come as a JWT.
 func (r *run) askForJWT() {
 	r.metadata.AuthorizationSignedResponseAlg = "PS256"

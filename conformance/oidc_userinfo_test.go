@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"errors"
+	"net/http"
 	"time"
 
 	"rely.example/oidc"
@@ -31,6 +32,17 @@ func userInfoTests() map[string]func(*run) {
 			q := r.op.Requests(oidctest.EndpointUserInfo)[0]
 			if q.Header.Get("Authorization") != "Bearer "+r.tokens.AccessToken || q.Form.Has("access_token") || q.Query.Has("access_token") {
 				r.Error("the access token is not in the header alone")
+			}
+		},
+		"userinfo-bearer-body": func(r *run) {
+			r.config = func(c *oidc.ClientConfig) { c.UserInfoBy = oidc.UserInfoPostBody }
+			r.start()
+			r.op.Break(oidctest.UserInfoBodyOnly)
+			r.complete()
+			r.wantCalls(askedUserInfo)
+			q := r.op.Requests(oidctest.EndpointUserInfo)[0]
+			if q.Method != http.MethodPost || q.Form.Get("access_token") != r.tokens.AccessToken || q.Header.Get("Authorization") != "" || q.Query.Has("access_token") {
+				r.Error("the access token is not in the body alone")
 			}
 		},
 		"userinfo-signed": func(r *run) {
