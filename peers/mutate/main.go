@@ -46,6 +46,7 @@ import (
 // by its own tests alone.
 var targets = []target{
 	{"./internal/jose", []string{"algorithm.go", "cachecontrol.go", "compact.go", "decrypt.go", "hash.go", "hmac.go", "key.go", "keyset.go", "publish.go", "remote.go", "sign.go"}},
+	{"./internal/strictjson", []string{"decode.go", "errors.go", "scan.go", "seconds.go", "strictjson.go", "text.go"}},
 	{"./oidc", []string{"authrequest.go", "authresponse.go", "claimsources.go", "client.go", "encryption.go", "finish.go", "idtoken.go", "logout.go", "metadata.go",
 		"provider.go", "registration.go", "token.go", "userinfo.go", "webfinger.go"}},
 }
