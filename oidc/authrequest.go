@@ -73,8 +73,12 @@ type AuthParams struct {
 	ACRValues []string
 	// Claims asks for single claims (Core section 5.5).
 	Claims *ClaimsRequest
-	// Resources are the resource indicators of RFC 8707.
+	// Resources are the resource indicators of RFC 8707: where the access token is
+	// to be used. They are sent with the code, too.
 	Resources []string
+	// AuthorizationDetails ask for more than scopes can say (RFC 9396). What was
+	// granted of them is in Tokens.AuthorizationDetails.
+	AuthorizationDetails []AuthorizationDetail
 
 	// Publish serves a request object for the OP to fetch (Core section 6.2): it
 	// returns the https URL at which object can be had, once, until expires. It
@@ -215,6 +219,14 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (_ *AuthRequest, err e
 		pending.MaxAge = &age
 	}
 	pending.ACR = p.Claims.demandedACR()
+	pending.Resources = slices.Clone(p.Resources)
+	details, asked, err := c.detailsParameter(md, p.AuthorizationDetails)
+	if err != nil {
+		return nil, err
+	}
+	if pending.DetailTypes = asked; details != "" {
+		v.Set("authorization_details", details)
+	}
 	if pending.Claims, err = p.Claims.demandedClaims(); err != nil {
 		return nil, err
 	}
@@ -415,7 +427,7 @@ var protectedParams = map[string]bool{
 	"client_id": true, "response_type": true, "redirect_uri": true, "scope": true, "state": true, "nonce": true,
 	"response_mode": true, "code_challenge": true, "code_challenge_method": true, "code_verifier": true,
 	"prompt": true, "max_age": true, "display": true, "ui_locales": true, "claims_locales": true, "login_hint": true,
-	"id_token_hint": true, "acr_values": true, "claims": true, "resource": true, "request": true, "request_uri": true,
+	"id_token_hint": true, "acr_values": true, "claims": true, "resource": true, "authorization_details": true, "request": true, "request_uri": true,
 	"client_secret": true, "client_assertion": true, "client_assertion_type": true, "dpop_jkt": true,
 }
 

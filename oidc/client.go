@@ -125,6 +125,9 @@ type Quirks struct {
 	// response once more before it is compared, for OPs that percent-encode it
 	// twice in a form post.
 	EncodedResponseIssuer bool
+	// UntoldAuthorizationDetails accepts a token response that does not say which
+	// authorization details were granted (against RFC 9396 section 7).
+	UntoldAuthorizationDetails bool
 	// CommaScopes reads the scope of a token response as a list with commas
 	// (against RFC 6749 section 3.3), as GitHub writes it.
 	CommaScopes bool

@@ -91,6 +91,9 @@ type ClientMetadata struct {
 	DefaultACRValues []string `json:"default_acr_values,omitempty"`
 	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`
 	RequestURIs      []string `json:"request_uris,omitempty"`
+	// AuthorizationDetailsTypes are those that the client may ask for (RFC 9396
+	// section 10).
+	AuthorizationDetailsTypes []string `json:"authorization_details_types,omitempty"`
 	// RequireSignedRequestObject has the OP refuse any request of the client that
 	// is not in a signed request object (RFC 9101 section 10.5). Begin then signs.
 	RequireSignedRequestObject bool `json:"require_signed_request_object,omitempty"`
@@ -186,7 +189,7 @@ var clientMetadataNames = func() map[string]bool {
 		token_endpoint_auth_method token_endpoint_auth_signing_alg dpop_bound_access_tokens
 		tls_client_auth_subject_dn tls_client_auth_san_dns tls_client_auth_san_uri tls_client_auth_san_ip tls_client_auth_san_email
 		tls_client_certificate_bound_access_tokens default_max_age require_auth_time
-		default_acr_values initiate_login_uri request_uris require_pushed_authorization_requests require_signed_request_object
+		default_acr_values initiate_login_uri request_uris require_pushed_authorization_requests authorization_details_types require_signed_request_object
 		post_logout_redirect_uris
 		frontchannel_logout_uri frontchannel_logout_session_required backchannel_logout_uri
 		backchannel_logout_session_required backchannel_token_delivery_mode backchannel_client_notification_endpoint
@@ -198,7 +201,7 @@ var clientMetadataNames = func() map[string]bool {
 
 func (m ClientMetadata) clone() ClientMetadata {
 	for _, l := range []*[]string{&m.RedirectURIs, &m.ResponseTypes, &m.GrantTypes, &m.Contacts,
-		&m.DefaultACRValues, &m.RequestURIs, &m.PostLogoutRedirectURIs} {
+		&m.DefaultACRValues, &m.RequestURIs, &m.PostLogoutRedirectURIs, &m.AuthorizationDetailsTypes} {
 		*l = slices.Clone(*l)
 	}
 	m.JWKS = slices.Clone(m.JWKS)

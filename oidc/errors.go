@@ -117,6 +117,9 @@ const (
 	MissingAccessToken Reason = "missing access token"
 	// BadTokenType: the token type is absent or cannot be presented.
 	BadTokenType Reason = "token type refused"
+	// BadAuthorizationDetails: authorization_details are absent though asked for,
+	// unreadable, or of a type that nobody asked for.
+	BadAuthorizationDetails Reason = "authorization details refused"
 	// MissingIDToken: there is no ID Token where one is owed.
 	MissingIDToken Reason = "missing ID Token"
 	// BadDPoPNonce: a server asks for a nonce in a DPoP proof, and is not content

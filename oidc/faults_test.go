@@ -30,6 +30,7 @@ var faults = merged(
 	parFaults,
 	dpopFaults,
 	jarmFaults,
+	detailFaults,
 	mtlsFaults,
 	introspectionFaults,
 )
@@ -242,6 +243,8 @@ func (j *journey) run() error {
 		config.PAR = oidc.PARAlways
 	case "jarm":
 		config.ResponseMode = oidc.ModeJWT
+	case "rar":
+		j.params.AuthorizationDetails = []oidc.AuthorizationDetail{{Type: oidctest.DetailTypes()[0]}}
 	}
 	if j.config != nil {
 		j.config(&config)

@@ -221,12 +221,16 @@ func (c *Client) exchangeCode(ctx context.Context, p Pending, a AuthResponse, fr
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.postProving(ctx, key, StepToken, c.p.md().TokenEndpoint, url.Values{
+	form := url.Values{
 		"grant_type":    values[0:1:1],
 		"code":          values[1:2:2],
 		"redirect_uri":  values[2:3:3],
 		"code_verifier": values[3:4:4],
-	}, "application/json")
+	}
+	if len(p.Resources) > 0 {
+		form["resource"] = p.Resources // RFC 8707 section 2.2
+	}
+	res, err := c.postProving(ctx, key, StepToken, c.p.md().TokenEndpoint, form, "application/json")
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +243,9 @@ func (c *Client) exchangeCode(ctx context.Context, p Pending, a AuthResponse, fr
 		return nil, err
 	}
 	back := c.tokens(w, res.Body, p.Scopes, key)
+	if back.AuthorizationDetails, err = c.grantedDetails(k, w.Details, p.DetailTypes); err != nil {
+		return nil, err
+	}
 	back.SessionState = a.params.Get("session_state")
 	if w.SessionState != "" {
 		back.SessionState = w.SessionState

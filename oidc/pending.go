@@ -29,6 +29,11 @@ type Pending struct {
 	// as JSON: those that AuthParams.Claims asked for as essential with a value.
 	Claims  map[string][]json.RawMessage
 	Created time.Time
+	// Resources are AuthParams.Resources, which the code is exchanged for.
+	Resources []string
+	// DetailTypes are the types of AuthParams.AuthorizationDetails: what is
+	// granted must be of one of them.
+	DetailTypes []string
 	// DPoP is the key that the tokens of this login will be bound to; nil without
 	// DPoP.
 	DPoP *DPoPKey
@@ -50,6 +55,8 @@ type pendingExport struct {
 	ACR          []string                     `json:"acr,omitempty"`
 	Claims       map[string][]json.RawMessage `json:"cl,omitempty"`
 	Created      time.Time                    `json:"t"`
+	Resources    []string                     `json:"rs,omitempty"`
+	DetailTypes  []string                     `json:"ad,omitempty"`
 	DPoP         string                       `json:"dk,omitempty"`
 }
 
@@ -64,7 +71,8 @@ func (p Pending) Export() ([]byte, error) {
 		Issuer: p.Issuer, ClientID: p.ClientID, RedirectURI: p.RedirectURI,
 		State: p.State, Nonce: p.Nonce, Verifier: p.Verifier,
 		ResponseType: p.ResponseType, ResponseMode: p.ResponseMode, Scopes: p.Scopes,
-		MaxAge: (*int64)(p.MaxAge), ACR: p.ACR, Claims: p.Claims, Created: p.Created, DPoP: key,
+		MaxAge: (*int64)(p.MaxAge), ACR: p.ACR, Claims: p.Claims, Created: p.Created,
+		Resources: p.Resources, DetailTypes: p.DetailTypes, DPoP: key,
 	})
 }
 
@@ -82,7 +90,8 @@ func ImportPending(data []byte) (Pending, error) {
 		Issuer: x.Issuer, ClientID: x.ClientID, RedirectURI: x.RedirectURI,
 		State: x.State, Nonce: x.Nonce, Verifier: x.Verifier,
 		ResponseType: x.ResponseType, ResponseMode: x.ResponseMode, Scopes: x.Scopes,
-		MaxAge: (*time.Duration)(x.MaxAge), ACR: x.ACR, Claims: x.Claims, Created: x.Created, DPoP: key,
+		MaxAge: (*time.Duration)(x.MaxAge), ACR: x.ACR, Claims: x.Claims, Created: x.Created,
+		Resources: x.Resources, DetailTypes: x.DetailTypes, DPoP: key,
 	}, nil
 }
 

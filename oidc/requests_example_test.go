@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"net/url"
 
@@ -106,4 +107,35 @@ func exampleOptions(op *oidctest.OP) *oidc.Options {
 	o := options(op)
 	o.StrictTLS = true
 	return o
+}
+
+// A payment, asked for in full.
+func ExampleAuthorizationDetail() {
+	ctx := context.Background()
+	_, provider, registration, stop := exampleOP(oidctest.Config{})
+	defer stop()
+	client, err := oidc.NewClient(provider, registration.ClientConfig())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	// region: rar
+	request, err := client.Begin(ctx, oidc.AuthParams{
+		Resources: []string{"https://bank.example/payments"},
+		AuthorizationDetails: []oidc.AuthorizationDetail{{
+			Type:    "payment_initiation",
+			Actions: []string{"initiate"},
+			Fields:  map[string]json.RawMessage{"instructedAmount": json.RawMessage(`{"currency":"EUR","amount":"123.50"}`)},
+		}},
+	})
+	// endregion
+
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, fields := request.Form()
+	fmt.Println(fields.Get("authorization_details"))
+	// Output: [{"actions":["initiate"],"instructedAmount":{"currency":"EUR","amount":"123.50"},"type":"payment_initiation"}]
 }

@@ -37,6 +37,9 @@ type Tokens struct {
 	Expiry time.Time
 	// Scopes are those granted: as the OP says, or else those asked for.
 	Scopes []string
+	// AuthorizationDetails are those granted (RFC 9396); nil if none were asked
+	// for.
+	AuthorizationDetails []AuthorizationDetail
 	// SessionState is for OpenID Connect Session Management; "" if the OP does
 	// not do it.
 	SessionState string
@@ -55,8 +58,8 @@ const maxExpiresIn = 10 * 365 * 24 * time.Hour
 type tokenWire struct {
 	errorBody
 	AccessToken, TokenType, RefreshToken, Scope, IDToken, SessionState string
-	// ExpiresIn is JSON as it came, of any type.
-	ExpiresIn string
+	// ExpiresIn and Details are JSON as it came, of any type.
+	ExpiresIn, Details string
 }
 
 // member reads one member.
@@ -68,6 +71,8 @@ func (w *tokenWire) member(name, value string) error {
 		return readMember(&w.TokenType, name, value)
 	case "expires_in":
 		w.ExpiresIn = value
+	case "authorization_details":
+		w.Details = value
 	case "refresh_token":
 		return readMember(&w.RefreshToken, name, value)
 	case "scope":
@@ -219,6 +224,12 @@ func (c *Client) Refresh(ctx context.Context, t *Tokens) (_ *Tokens, err error) 
 	}
 	n := c.tokens(w, res.Body, t.Scopes, key)
 	n.SessionState = t.SessionState
+	if n.AuthorizationDetails = t.AuthorizationDetails; w.Details != "" {
+		// RFC 9396 section 6.1: not of more kinds than before.
+		if n.AuthorizationDetails, err = c.grantedDetails(k, w.Details, detailTypes(t.AuthorizationDetails)); err != nil {
+			return nil, err
+		}
+	}
 	if n.RefreshToken == "" {
 		n.RefreshToken = t.RefreshToken // RFC 6749 section 6
 	}
@@ -343,16 +354,17 @@ func (t *Tokens) Valid(now time.Time, margin time.Duration) bool {
 // tokensExport is the form in which Tokens are kept. Raw is left out: what it
 // has more is read at once or not at all.
 type tokensExport struct {
-	IDToken      string          `json:"id,omitempty"`
-	Claims       json.RawMessage `json:"claims,omitempty"`
-	Alg          string          `json:"alg,omitempty"`
-	AccessToken  string          `json:"at,omitempty"`
-	TokenType    string          `json:"typ,omitempty"`
-	RefreshToken string          `json:"rt,omitempty"`
-	Expiry       time.Time       `json:"exp,omitzero"`
-	Scopes       []string        `json:"sc,omitempty"`
-	SessionState string          `json:"ss,omitempty"`
-	DPoP         string          `json:"dk,omitempty"`
+	IDToken      string                `json:"id,omitempty"`
+	Claims       json.RawMessage       `json:"claims,omitempty"`
+	Alg          string                `json:"alg,omitempty"`
+	AccessToken  string                `json:"at,omitempty"`
+	TokenType    string                `json:"typ,omitempty"`
+	RefreshToken string                `json:"rt,omitempty"`
+	Expiry       time.Time             `json:"exp,omitzero"`
+	Scopes       []string              `json:"sc,omitempty"`
+	Details      []AuthorizationDetail `json:"ad,omitempty"`
+	SessionState string                `json:"ss,omitempty"`
+	DPoP         string                `json:"dk,omitempty"`
 	// EmailString is Quirks.EmailVerifiedString, the one quirk that changes how
 	// claims are read later.
 	EmailString bool `json:"evs,omitempty"`
@@ -365,7 +377,7 @@ type tokensExport struct {
 // other eyes. Raw is not kept.
 func (t *Tokens) Export() ([]byte, error) {
 	x := tokensExport{AccessToken: t.AccessToken, TokenType: t.TokenType, RefreshToken: t.RefreshToken,
-		Expiry: t.Expiry, Scopes: t.Scopes, SessionState: t.SessionState}
+		Expiry: t.Expiry, Scopes: t.Scopes, Details: t.AuthorizationDetails, SessionState: t.SessionState}
 	var err error
 	if x.DPoP, err = t.DPoP.export(); err != nil {
 		return nil, &InputError{Reason: BadParameter, Field: "Tokens.DPoP", Detail: "the key cannot be exported", Err: err}
@@ -393,7 +405,7 @@ func ImportTokens(data []byte, issuer, clientID string) (*Tokens, error) {
 		return nil, bad("they were not written by Export", err)
 	}
 	t := &Tokens{AccessToken: x.AccessToken, TokenType: x.TokenType, RefreshToken: x.RefreshToken,
-		Expiry: x.Expiry, Scopes: x.Scopes, SessionState: x.SessionState}
+		Expiry: x.Expiry, Scopes: x.Scopes, AuthorizationDetails: x.Details, SessionState: x.SessionState}
 	var err error
 	if t.DPoP, err = importDPoPKey(x.DPoP); err != nil {
 		return nil, err

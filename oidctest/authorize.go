@@ -204,7 +204,8 @@ func (x *exchange) grantTo(r *authRequest, u User, authTime time.Time) *reply {
 	g := &grant{
 		clientID: r.client.ID, username: u.Username, sub: op.subject(r.client, u), scopes: op.grantedScopes(r),
 		nonce: r.nonce, authTime: authTime, wantsAuthTime: r.maxAge != nil || r.client.RequireAuthTime || asksAuthTime,
-		acr: acr, claims: r.claims, redirectURI: r.redirectURI, challenge: r.challenge, jkt: r.jkt,
+		acr: acr, claims: r.claims, redirectURI: r.redirectURI, challenge: r.challenge,
+		details: r.details, resources: r.resources, jkt: r.jkt,
 		frontIDToken: r.has("id_token"), onlyIDToken: len(r.responseType) == 1 && r.has("id_token"),
 	}
 	if s := x.session; s != nil {

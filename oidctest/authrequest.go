@@ -30,6 +30,8 @@ type authRequest struct {
 	jkt          string // of dpop_jkt; empty if the request had none
 	mustSub      string // the subject that the claims parameter demands
 	essentialACR *claimRequest
+	details      []any    // authorization_details
+	resources    []string // resource
 }
 
 func (r *authRequest) has(word string) bool { return slices.Contains(r.responseType, word) }
@@ -144,6 +146,10 @@ func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 	}
 	if r.jkt = p.Get("dpop_jkt"); p.Has("dpop_jkt") && (len(r.jkt) != 43 || strings.Trim(r.jkt, unreserved) != "") {
 		return fail("invalid_request", "dpop_jkt must be a SHA-256 thumbprint in base64url (RFC 9449, 10)")
+	}
+	r.resources = p["resource"]
+	if problem := readDetails(r, p.Get("authorization_details")); problem != "" {
+		return fail("invalid_authorization_details", problem)
 	}
 	r.acrs = strings.Fields(p.Get("acr_values"))
 	if p.Has("claims") && !readClaims(p.Get("claims"), r) {

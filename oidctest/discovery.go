@@ -76,6 +76,7 @@ func (op *OP) metadata() map[string]any {
 		"request_parameter_supported":                    true,
 		"request_uri_parameter_supported":                true,
 		"require_request_uri_registration":               false,
+		"authorization_details_types_supported":          list(DetailTypes()...),
 		"request_object_signing_alg_values_supported":    list(append(SigningAlgs(), "none")...),
 		"request_object_encryption_alg_values_supported": list(requestEncryptionAlgs()...),
 		"request_object_encryption_enc_values_supported": list(EncryptionEncs()...),

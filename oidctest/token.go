@@ -11,6 +11,8 @@ import (
 
 // grant is what a person let a client do; codes and tokens belong to one.
 type grant struct {
+	details       []any    // authorization_details that were granted (RFC 9396)
+	resources     []string // of the authorization request (RFC 8707)
 	clientID      string
 	username      string
 	sub           string // as the client sees it
@@ -113,6 +115,9 @@ func (x *exchange) exchangeCode() *reply {
 		refusal = "the grant is revoked"
 	case c.grant.jkt != "" && c.grant.jkt != x.jkt:
 		refusal = "the proof is not of the key of dpop_jkt (RFC 9449, 10)"
+	case x.foreignResource(c.grant):
+		op.mu.Unlock()
+		return oauthError(http.StatusBadRequest, "invalid_target", "resource holds more than the authorization request did (RFC 8707, 2.2)")
 	case x.form.Get("redirect_uri") != c.grant.redirectURI:
 		refusal = "redirect_uri is not the one of the authorization request (RFC 6749, 4.1.3)"
 	default:
@@ -193,6 +198,9 @@ func (x *exchange) tokenResponse(g *grant, access, refresh string, scopes []stri
 	}
 	if refresh != "" {
 		doc["refresh_token"] = refresh
+	}
+	if len(g.details) > 0 {
+		doc["authorization_details"] = g.details // RFC 9396, section 7
 	}
 	if slices.Contains(scopes, "openid") {
 		t, err := x.idToken(g, tokenParts{access: access, refresh: isRefresh})
