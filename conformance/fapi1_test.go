@@ -53,7 +53,7 @@ func newFAPI1(t *testing.T, v variant) *fapi1 {
 		if v["fapi_auth_request_method"] == "pushed" {
 			c.PAR = oidc.PARAlways
 		}
-		c.RequestObject = &oidc.RequestObject{} // FAPI 1.0 Part 2, section 5.2.3 (9)
+		c.Profile = oidc.FAPI1Advanced
 		if r.plainOAuth() {
 			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.resource(), SubjectMember: "owner"}
 		}
@@ -71,6 +71,7 @@ func (r *fapi1) start(edit ...func(*oidctest.Config)) {
 		c.StateHash, c.RefreshAlways = true, true
 		c.AllowNoOpenID = r.plainOAuth()
 	}}, edit...)...)
+	r.opts.StrictTLS = true
 	r.op.Mend(oidctest.AlgNoneOffered)
 	r.op.TamperMetadata(func(m map[string]any) {
 		m["id_token_signing_alg_values_supported"] = []string{"PS256"}
@@ -80,6 +81,12 @@ func (r *fapi1) start(edit ...func(*oidctest.Config)) {
 // complete logs in and asks the resource.
 func (r *fapi1) complete() {
 	r.Helper()
+	r.logInAndAsk()
+	r.wantExactly(append(r.calls(loggedIn), oidctest.EndpointAccounts)...)
+}
+
+func (r *fapi1) logInAndAsk() {
+	r.Helper()
 	if r.op == nil {
 		r.start()
 	}
@@ -87,7 +94,6 @@ func (r *fapi1) complete() {
 	if status := r.accounts(); status != http.StatusOK {
 		r.Errorf("accounts answers %d", status)
 	}
-	r.wantExactly(append(r.calls(loggedIn), oidctest.EndpointAccounts)...)
 }
 
 // calls are those of a login up to a stage.
@@ -210,6 +216,7 @@ func fapi1Scripts() map[string]func(*fapi1) {
 			r.wantExactly(oidctest.EndpointDiscovery)
 		},
 		"test-invalid-shash":         fapi1Rejected(oidc.BadStateHash, claimSuffix("s_hash", "1")),
+		"test-invalid-missing-shash": fapi1Rejected(oidc.BadStateHash, noClaim("s_hash")),
 		"test-invalid-chash":         fapi1Rejected(oidc.BadCodeHash, claimSuffix("c_hash", "1")),
 		"test-invalid-nonce":         fapi1Rejected(oidc.BadNonce, claimSuffix("nonce", "1")),
 		"test-invalid-missing-nonce": fapi1Rejected(oidc.BadNonce, noClaim("nonce")),
@@ -232,6 +239,9 @@ func fapi1Scripts() map[string]func(*fapi1) {
 		"test-invalid-openbanking-intent-id": func(r *fapi1) {
 			r.askForIntent()
 			fapi1Rejected(oidc.BadClaim, answerIntent(intent+"0"))(r)
+		},
+		"brazildcr-happypath-test": func(r *fapi1) {
+			registrant{r.run, r.start, r.logInAndAsk, r.calls, func(e oidctest.Endpoint) []oidctest.Endpoint { return []oidctest.Endpoint{e} }}.withStatement()
 		},
 		"refresh-token-test": func(r *fapi1) {
 			r.metadata.GrantTypes = []string{"authorization_code", "implicit", "refresh_token"}

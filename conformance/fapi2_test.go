@@ -46,8 +46,9 @@ func newFAPI2(t *testing.T, v variant) *fapi2 {
 		if dpop {
 			c.DPoP = oidc.DPoPES256
 		}
+		c.Profile = oidc.FAPI2Security
 		if v["fapi_request_method"] == "signed_non_repudiation" {
-			c.RequestObject = &oidc.RequestObject{}
+			c.Profile = oidc.FAPI2MessageSigning
 		}
 		if r.plainOAuth() && !r.machine() {
 			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.resource(), SubjectMember: "owner"}
@@ -88,6 +89,7 @@ func (r *fapi2) start(edit ...func(*oidctest.Config)) {
 		c.AllowNoOpenID = r.plainOAuth()
 		c.RefreshAlways = true
 	}}, edit...)...)
+	r.opts.StrictTLS = true
 	r.op.Mend(oidctest.AlgNoneOffered)
 	r.op.TamperMetadata(func(m map[string]any) {
 		m["id_token_signing_alg_values_supported"] = []string{"PS256"}
@@ -360,6 +362,9 @@ func fapi2Scripts() map[string]func(*fapi2) {
 			fapi2Rejected(oidc.BadClaim, answerIntent(intent+"0"))(r)
 		},
 
+		"brazildcr-happypath-test": func(r *fapi2) {
+			registrant{r.run, r.start, r.complete, r.calls, r.twice}.withStatement()
+		},
 		"refresh-token-test": func(r *fapi2) {
 			r.start()
 			r.metadata.GrantTypes = []string{"authorization_code", "refresh_token"}

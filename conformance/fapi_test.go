@@ -47,7 +47,6 @@ func (r *run) askForJWT() {
 // accounts asks the resource as a bank's client does, and returns the status.
 func (r *run) accounts() int {
 	r.Helper()
-	const interaction = "c770aef3-6784-41f7-8e0e-ff5f97bddb3a"
 	// A token that is bound to the certificate goes where that is shown, over the
 	// client's own connections.
 	base := http.RoundTripper(edited{r.op.HTTPClient().Transport, r.edit})
@@ -59,9 +58,7 @@ func (r *run) accounts() int {
 	if err != nil {
 		r.Fatal(err)
 	}
-	q.Header.Set("X-Fapi-Interaction-Id", interaction)
-	q.Header.Set("X-Fapi-Auth-Date", r.op.Now().UTC().Format(http.TimeFormat))
-	q.Header.Set("X-Fapi-Customer-Ip-Address", "192.0.2.7")
+	interaction := oidc.FAPIHeaders{AuthDate: r.op.Now(), CustomerIPAddress: "192.0.2.7"}.Set(q.Header)
 	res, err := client.Do(q)
 	if err != nil {
 		r.Fatalf("accounts: %v", err)

@@ -74,6 +74,7 @@ type run struct {
 	edit     func(http.Header) // of what the resource answers
 
 	p      *oidc.Provider
+	reg    *oidc.Registration
 	c      *oidc.Client
 	tokens *oidc.Tokens
 	answer url.Values // what the browser delivered last
@@ -217,6 +218,7 @@ func (r *run) register() {
 			r.Fatalf("Register: %v", err)
 		}
 	}
+	r.reg = reg
 	config := reg.ClientConfig()
 	config.Keys, config.Certificate = r.keys, certificate
 	if t := r.v["request_type"]; t == "request_object" || t == "request_uri" {
