@@ -5,6 +5,7 @@
 //
 //	go run ./peers/mutate                  # all, a quarter of an hour or more
 //	go run ./peers/mutate -only finish.go  # these files, by name, with commas between
+//	go run ./peers/mutate -again out.txt   # what survived in a run whose output that is
 //	go run ./peers/mutate -write           # also writes docs/mutation.md
 //
 // An interrupt ends the run early: what was not judged by then is counted as such.
@@ -60,18 +61,19 @@ func (t target) owns(m *mutant) bool { return path.Dir(m.file) == path.Clean(t.d
 
 func main() {
 	only := flag.String("only", "", "mutate these files, by their names without the directory, with commas between")
+	again := flag.String("again", "", "judge only what survived in a former run, whose output is in this file")
 	write := flag.Bool("write", false, "write docs/mutation.md")
 	workers := flag.Int("p", runtime.NumCPU(), "test runs at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *write, *workers); err != nil {
+	if err := run(ctx, *only, *again, *write, *workers); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, write bool, workers int) error {
+func run(ctx context.Context, only, again string, write bool, workers int) error {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "rely.example").Output()
 	if err != nil {
 		return fmt.Errorf("finding the module: %w", err)
@@ -86,6 +88,11 @@ func run(ctx context.Context, only string, write bool, workers int) error {
 	mutants, overlay, err := mutateAll(root, work, only)
 	if err != nil {
 		return err
+	}
+	if again != "" {
+		if mutants, err = survivors(mutants, again); err != nil {
+			return err
+		}
 	}
 	fmt.Printf("%d mutants\n", len(mutants))
 	for _, t := range targets {
@@ -108,6 +115,20 @@ func run(ctx context.Context, only string, write bool, workers int) error {
 		return nil
 	}
 	return os.WriteFile(filepath.Join(root, "docs", "mutation.md"), []byte(text), 0o644)
+}
+
+// survivors are those of mutants that survived in a former run, wherever in their
+// file they are by now.
+func survivors(mutants []*mutant, output string) ([]*mutant, error) {
+	text, err := os.ReadFile(output)
+	if err != nil {
+		return nil, err
+	}
+	survived := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^survives: ([^:]+):\d+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		survived[m[1]+" "+m[2]] = true
+	}
+	return slices.DeleteFunc(mutants, func(m *mutant) bool { return !survived[fmt.Sprintf("%s %s: %s", m.file, m.kind, m.text)] }), nil
 }
 
 // judge runs, for each mutant, the tests that reach it: those that killed others
