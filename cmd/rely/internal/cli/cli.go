@@ -48,6 +48,9 @@ func Run(ctx context.Context, p Process) int {
 		// It failed before any command ran.
 		err = usage(nil, err)
 	}
+	if werr := a.archive.write(); err == nil {
+		err = werr
+	}
 	if err == nil {
 		return ExitOK
 	}
@@ -66,6 +69,8 @@ type app struct {
 	given map[string]bool
 	// out and err are made once it is known whether colours are wanted.
 	out, err *tty.Printer
+	// archive is what --har writes; nil if nobody asked.
+	archive *archive
 }
 
 // globalFlags are the flags that every command has.
@@ -136,6 +141,9 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 	}
 	a.out = tty.New(a.Stdout, a.Getenv, a.flags.noColor)
 	a.err = tty.New(a.Stderr, a.Getenv, a.flags.noColor)
+	if name := a.flags.connection.har; name != "" {
+		a.archive = &archive{file: name}
+	}
 	switch a.flags.keychain {
 	case "auto", "require", "off":
 		return nil

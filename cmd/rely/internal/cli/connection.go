@@ -28,6 +28,7 @@ type connectionFlags struct {
 	insecureHTTP            bool
 	insecureSkipIssuerMatch bool
 	trace, traceSecrets     bool
+	har                     string
 }
 
 func (c *connectionFlags) register(f *pflag.FlagSet) {
@@ -36,8 +37,9 @@ func (c *connectionFlags) register(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.allowPrivate, "allow-private", nil, "let `HOST`, or a prefix like 10.0.0.0/8, be in a private network; a host that you type yourself is allowed by that")
 	f.BoolVar(&c.insecureHTTP, "insecure-http", false, "allow http: codes, secrets and tokens then travel in the clear")
 	f.BoolVar(&c.insecureSkipIssuerMatch, "insecure-skip-issuer-match", false, "accept metadata that names another issuer than the one asked for")
-	f.BoolVar(&c.trace, "trace", false, "show each message and check on stderr, secrets masked")
+	f.BoolVar(&c.trace, "trace", false, "draw each message and check on stderr, secrets masked")
 	f.BoolVar(&c.traceSecrets, "trace-secrets", false, "like --trace, with codes, tokens and secrets: for your eyes only")
+	f.StringVar(&c.har, "har", "", "write the exchanges with the OP to `FILE` (HAR 1.2), secrets masked")
 }
 
 // maxFile bounds a file that the user names, in bytes.

@@ -7,107 +7,150 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"rely.example/cmd/rely/internal/demo"
 	"rely.example/cmd/rely/internal/tty"
 	"rely.example/oidc"
 )
 
-// maxTraceBody bounds what a trace shows of one body, in bytes.
-const maxTraceBody = 16 << 10
+// maxTraceBody bounds what a trace shows of a body that is no message, in bytes.
+const maxTraceBody = 200
 
-// tracer shows what happens on stderr, or is nil if nobody asked.
+// tracer shows what happens on stderr and keeps it for a file, or is nil if nobody
+// asked.
 func (a *app) tracer() *oidc.Trace {
 	c := a.flags.connection
-	if !c.trace && !c.traceSecrets {
-		return nil
+	var drawn *oidc.Trace
+	if c.trace || c.traceSecrets {
+		t := &tracing{p: a.err, d: demo.NewDiagram(a.err, a.err.Width(), a.err.Colors())}
+		drawn = &oidc.Trace{Exchange: t.exchange, Front: t.front, Check: t.check, Call: t.call, Notice: t.notice, InsecureUnmasked: c.traceSecrets}
 	}
-	t := &tracing{p: a.err}
-	return &oidc.Trace{Exchange: t.exchange, Front: t.front, Check: t.check, InsecureUnmasked: c.traceSecrets}
+	return oidc.JoinTraces(drawn, a.archive.trace())
 }
 
+// tracing draws the messages and checks of this command, with what is in them.
 type tracing struct {
 	mu sync.Mutex // one message at a time
 	p  *tty.Printer
+	d  *demo.Diagram
 }
+
+// The headers that are shown; --har keeps all.
+var shownHeaders = []string{"Authorization", "Dpop", "Dpop-Nonce", "Location", "Retry-After", "Www-Authenticate"}
+
+// maxMembers is how many members of a message are shown; --har keeps all.
+const maxMembers = 12
 
 func (t *tracing) exchange(_ context.Context, e oidc.Exchange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.p.Printf("\n%s %s %s\n", t.p.Link("-->"), t.p.Bold(e.Step), tty.Clean(e.Method+" "+e.URL))
-	t.header(e.RequestHeader)
-	t.body(e.RequestBody)
+	t.d.Request(e)
+	t.fields(append(header(e.RequestHeader), t.body(e.RequestBody)...))
+	t.d.Response(e)
 	if e.Err != nil {
-		t.p.Printf("%s %s\n", t.p.Bad("<--"), tty.Clean(e.Err.Error()))
+		t.d.Note(tty.Clean(e.Err.Error()))
 		return
 	}
-	t.p.Printf("%s %d %s %s\n", t.p.Link("<--"), e.Status, http.StatusText(e.Status), t.p.Faint("in "+e.Took.Round(100_000).String()))
-	t.header(e.ResponseHeader)
-	t.body(e.ResponseBody)
+	t.fields(append(header(e.ResponseHeader), t.body(e.ResponseBody)...))
 }
 
-func (t *tracing) header(h http.Header) {
-	var fields []tty.Field
-	for _, k := range slices.Sorted(maps.Keys(h)) {
-		fields = append(fields, tty.Field{Label: tty.Clean(k) + ":", Value: tty.Clean(strings.Join(h[k], ", "))})
+func header(h http.Header) (fields []tty.Field) {
+	for _, k := range shownHeaders {
+		if v := h.Values(k); len(v) > 0 {
+			fields = append(fields, tty.Field{Label: k + ":", Value: tty.Clean(strings.Join(v, ", "))})
+		}
+	}
+	return fields
+}
+
+func (t *tracing) fields(fields []tty.Field) {
+	if n := len(fields); n > maxMembers {
+		fields = append(fields[:maxMembers-1:maxMembers-1], tty.Field{Label: "...", Value: strconv.Itoa(n-maxMembers+1) + " more; --har FILE keeps all"})
+	}
+	if room := t.p.Width() - labelRoom; room > 0 {
+		for i := range fields {
+			if r := []rune(fields[i].Value); len(r) > room {
+				fields[i].Value = string(r[:room-1]) + "…"
+			}
+		}
 	}
 	t.p.Fields(fields...)
 }
 
+// labelRoom is what the labels of a message take of a line, at most.
+const labelRoom = 34
+
 // body shows the members of a JSON object and the parameters of a form one by
-// one, and anything else as it is.
-func (t *tracing) body(b string) {
+// one, and the beginning of anything else.
+func (t *tracing) body(b string) (fields []tty.Field) {
 	if b == "" {
-		return
+		return nil
 	}
-	t.p.Println()
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(b), &members) == nil && members != nil {
-		var fields []tty.Field
 		for _, k := range slices.Sorted(maps.Keys(members)) {
 			// The zero time, so that no claim is told relative to now.
 			fields = append(fields, tty.Field{Label: tty.Clean(k), Value: claimText("", members[k], time.Time{})})
 		}
-		t.p.Fields(fields...)
-		return
+		return fields
 	}
 	if form, err := url.ParseQuery(b); err == nil && strings.Contains(b, "=") && !strings.ContainsAny(b, " \n<") {
-		t.params(form)
-		return
+		return params(form)
 	}
 	if len(b) > maxTraceBody {
-		b = b[:maxTraceBody] + "..."
+		b = strings.ToValidUTF8(b[:maxTraceBody], "") + "..."
 	}
-	for l := range strings.Lines(b) {
-		t.p.Paragraph(tty.Clean(strings.TrimRight(l, "\r\n")), 2)
-	}
+	return []tty.Field{{Label: "body", Value: tty.Clean(strings.Join(strings.Fields(b), " "))}}
 }
 
-func (t *tracing) params(v url.Values) {
-	var fields []tty.Field
+func params(v url.Values) (fields []tty.Field) {
 	for _, k := range slices.Sorted(maps.Keys(v)) {
 		fields = append(fields, tty.Field{Label: tty.Clean(k), Value: tty.Clean(strings.Join(v[k], " "))})
 	}
-	t.p.Fields(fields...)
+	return fields
 }
 
 func (t *tracing) front(_ context.Context, m oidc.FrontMessage) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	arrow, what := "==>", "the browser carries a request to "
-	if m.Response {
-		arrow, what = "<==", "the browser carries a response to "
-	}
-	t.p.Printf("\n%s %s %s\n", t.p.Link(arrow), t.p.Bold(m.Step), tty.Clean(what+m.Endpoint+" ("+m.Mode+")"))
-	t.params(m.Params)
+	t.d.Front(m)
+	t.fields(params(m.Params))
 }
 
 func (t *tracing) check(_ context.Context, c oidc.Check) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	printCheck(t.p, c, true)
+	t.d.Check(c)
+}
+
+// outermost is in the context of a call: calls within it are parts of it.
+type outermost struct{}
+
+func (t *tracing) call(ctx context.Context, c oidc.Call) (context.Context, func(oidc.Outcome)) {
+	if ctx.Value(outermost{}) != nil {
+		return ctx, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.d.Call(c.Name, c.Issuer)
+	return context.WithValue(ctx, outermost{}, true), func(o oidc.Outcome) {
+		if o.Err == nil {
+			return
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.d.Failure(c.Name, o.Failure)
+	}
+}
+
+func (t *tracing) notice(_ context.Context, n oidc.Notice) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.d.Note(string(n.Kind) + ": " + n.Detail)
 }
 
 // printCheck writes one rule, its section and its outcome. The mark has a word

@@ -278,58 +278,67 @@ func (r *record) exchange(_ context.Context, e oidc.Exchange) {
 	for _, body := range []*string{&e.RequestBody, &e.ResponseBody, &m.RequestBody, &m.ResponseBody} {
 		*body = r.keep(*body)
 	}
-	path := e.URL
-	if u, err := url.Parse(e.URL); err == nil {
-		path = u.Path
-	}
-	request := hop{From: partyRP, To: partyOP, Label: e.Method + " " + messageTitle(e.Step), Note: path}
+	r.add(message{Title: messageTitle(e.Step), Hops: exchangeHops(e), At: e.Start, Took: e.Took, Exchange: &e, maskedExchange: &m})
+}
+
+// exchangeHops are the arrows of an exchange: there and back.
+func exchangeHops(e oidc.Exchange) []hop {
+	request := hop{From: partyRP, To: partyOP, Label: e.Method + " " + messageTitle(e.Step), Note: pathOf(e.URL)}
 	response := hop{From: partyOP, To: partyRP, Label: statusText(e.Status), Note: took(e.Took), Bad: e.Status >= 400 || e.Err != nil}
 	if e.Status == 0 {
 		response.Label = "no answer"
 	}
-	r.add(message{Title: messageTitle(e.Step), Hops: []hop{request, response}, At: e.Start, Took: e.Took, Exchange: &e, maskedExchange: &m})
+	return []hop{request, response}
+}
+
+func pathOf(raw string) string {
+	if u, err := url.Parse(raw); err == nil {
+		return u.Path
+	}
+	return raw
 }
 
 // front records a message that the browser carries.
 func (r *record) front(_ context.Context, f oidc.FrontMessage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	path := f.Endpoint
-	if u, err := url.Parse(f.Endpoint); err == nil {
-		path = u.Path
-	}
 	masked := f.Masked()
 	f.Params, masked.Params = r.keepValues(f.Params), r.keepValues(masked.Params)
 	m := message{At: r.now(), Front: &f, maskedFront: &masked}
+	m.Title = "Authentication request"
+	if f.Response {
+		m.Title = "Authentication response"
+	}
+	m.Hops = frontHops(f)
+	r.add(m)
+}
+
+// frontHops are the arrows of a message that the browser carries.
+func frontHops(f oidc.FrontMessage) []hop {
+	path := pathOf(f.Endpoint)
 	if !f.Response {
-		m.Title = "Authentication request"
-		m.Hops = []hop{
+		return []hop{
 			{From: partyRP, To: partyBrowser, Label: "redirect", Note: "go to the OP"},
 			{From: partyBrowser, To: partyOP, Label: f.Mode + " Authentication request", Note: path},
 		}
-		r.add(m)
-		return
 	}
-	m.Title = "Authentication response"
 	bad := f.Params.Has("error")
 	switch f.Mode {
 	case oidc.ModeFragment:
-		m.Hops = []hop{
+		return []hop{
 			{From: partyOP, To: partyBrowser, Label: "redirect", Note: "the answer is behind the #", Bad: bad},
 			{From: partyBrowser, To: partyRP, Label: "POST response", Note: "a script hands the fragment over", Bad: bad},
 		}
 	case oidc.ModeFormPost:
-		m.Hops = []hop{
+		return []hop{
 			{From: partyOP, To: partyBrowser, Label: "200 OK", Note: "a form that submits itself", Bad: bad},
 			{From: partyBrowser, To: partyRP, Label: "POST response", Note: path, Bad: bad},
 		}
-	default:
-		m.Hops = []hop{
-			{From: partyOP, To: partyBrowser, Label: "redirect", Note: "back to the relying party", Bad: bad},
-			{From: partyBrowser, To: partyRP, Label: "GET response", Note: path, Bad: bad},
-		}
 	}
-	r.add(m)
+	return []hop{
+		{From: partyOP, To: partyBrowser, Label: "redirect", Note: "back to the relying party", Bad: bad},
+		{From: partyBrowser, To: partyRP, Label: "GET response", Note: path, Bad: bad},
+	}
 }
 
 func (r *record) check(_ context.Context, c oidc.Check) { r.addCheck(c) }

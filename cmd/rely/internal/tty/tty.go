@@ -54,6 +54,12 @@ func IsTerminal(v any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// Width is how many cells a line has; 0 if that is not known.
+func (p *Printer) Width() int { return p.width }
+
+// Colors reports whether colours are used.
+func (p *Printer) Colors() bool { return p.color }
+
 // Err returns the first error of the stream.
 func (p *Printer) Err() error { return p.err }
 
