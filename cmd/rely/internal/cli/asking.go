@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"rely.example/cmd/rely/internal/doctor"
 	"rely.example/cmd/rely/internal/profile"
 	"rely.example/oidc"
 )
@@ -19,7 +20,22 @@ import (
 type askingFlags struct {
 	par, dpop, cert, certKey string
 	requestObject            bool
+	security                 string
 }
+
+// securityProfiles are the profiles by their names on the command line.
+func securityProfiles() map[string]oidc.Profile {
+	return map[string]oidc.Profile{
+		doctor.OAuth21: oidc.OAuth21, doctor.FAPI1Advanced: oidc.FAPI1Advanced,
+		doctor.FAPI2Security: oidc.FAPI2Security, doctor.FAPI2MessageSigning: oidc.FAPI2MessageSigning,
+	}
+}
+
+// isFAPI says whether a profile is one of the Financial-grade API.
+func isFAPI(security string) bool { return strings.HasPrefix(security, "fapi") }
+
+// fapiAlgs are the algorithms that all its versions admit.
+func fapiAlgs() []string { return []string{"PS256", "ES256"} }
 
 func (k *askingFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&k.par, "par", "", "push the request to the provider first (RFC 9126), by `MODE`: always, never, or auto where the provider demands it (default: auto)")
@@ -27,6 +43,7 @@ func (k *askingFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&k.dpop, "dpop", "", "bind the tokens to a key of this login (RFC 9449), of the kind `ALG`: ES256, EdDSA or PS256; off ends it")
 	f.Lookup("dpop").NoOptDefVal = string(oidc.DPoPES256)
 	f.BoolVar(&k.requestObject, "request-object", false, "sign the request, with --key (RFC 9101); where the provider demands it that happens by itself")
+	f.StringVar(&k.security, "security", "", "follow the security profile `NAME`, and refuse what it forbids: "+strings.Join(doctor.Names(), ", ")+"; off ends it")
 	f.StringVar(&k.cert, "cert", "", "show the client certificate in `FILE` (PEM, RFC 8705); tokens are bound to it where the provider does that")
 	f.StringVar(&k.certKey, "cert-key", "", "its private key is in `FILE` (PEM; default: the same file)")
 }
@@ -58,6 +75,12 @@ func (k *askingFlags) apply(to *profile.Asking) error {
 			return err
 		}
 	}
+	if err := choose("security", k.security, &to.Security, append([]string{off}, doctor.Names()...)...); err != nil {
+		return err
+	}
+	if k.dpop == "" && to.DPoP == "" && to.CertFile == "" && strings.HasPrefix(k.security, "fapi2") {
+		to.DPoP = string(oidc.DPoPES256) // tokens must be bound to something
+	}
 	return errors.Join(
 		choose("par", k.par, &to.PAR, "auto", "always", "never"),
 		choose("dpop", k.dpop, &to.DPoP, off, string(oidc.DPoPES256), string(oidc.DPoPEdDSA), string(oidc.DPoPPS256)),
@@ -73,6 +96,7 @@ func configure(c *oidc.ClientConfig, k profile.Asking) error {
 		c.PAR = oidc.PARNever
 	}
 	c.DPoP = oidc.DPoPMode(k.DPoP)
+	c.Profile = securityProfiles()[k.Security]
 	if k.RequestObject {
 		c.RequestObject = new(oidc.RequestObject)
 	}
@@ -91,6 +115,23 @@ func certificate(k profile.Asking) (oidc.CertificateSource, error) {
 		return nil, usage(nil, wrapf(err, "--cert"))
 	}
 	return source, nil
+}
+
+// secured completes what is registered for a client that follows a profile: the
+// algorithms that the profile admits and the OP has.
+func secured(m *oidc.ClientMetadata, md *oidc.ProviderMetadata, security string) {
+	if !isFAPI(security) {
+		return
+	}
+	choose := func(field *string, offered []string) {
+		for _, alg := range fapiAlgs() {
+			if *field == "" && slices.Contains(offered, alg) {
+				*field = alg
+			}
+		}
+	}
+	choose(&m.IDTokenSignedResponseAlg, md.IDTokenSigningAlgValuesSupported)
+	choose(&m.AuthorizationSignedResponseAlg, md.AuthorizationSigningAlgValuesSupported)
 }
 
 // certified completes what is registered for a client with a certificate.

@@ -125,6 +125,7 @@ func (c *clientFlags) wanted(md *oidc.ProviderMetadata, redirectURIs, responseTy
 			m.TokenEndpointAuthMethod = oidc.AuthPrivateKey
 		}
 	}
+	secured(&m, md, c.asking.security)
 	if c.asking.cert != "" {
 		if err := certified(&m, md, c.asking.cert, c.asking.certKey); err != nil {
 			return m, err

@@ -78,6 +78,7 @@ func (a *app) options(c profile.Connection) (*oidc.Options, error) {
 		InsecureAllowHTTP:       c.InsecureHTTP,
 		InsecureSkipIssuerMatch: c.InsecureSkipIssuerMatch,
 		Trace:                   a.tracer(),
+		StrictTLS:               isFAPI(c.Asking.Security),
 	}
 	for _, h := range c.AllowPrivate {
 		if strings.ContainsAny(h, "*: ") && !strings.Contains(h, "::") {

@@ -77,6 +77,9 @@ func exitCode(ctx context.Context, err error) int {
 	if ctx.Err() != nil || errors.Is(err, errInterrupted) {
 		return ExitInterrupted
 	}
+	if errors.As(err, new(*oidc.ProfileError)) {
+		return ExitUnsupported
+	}
 	var (
 		use      *usageError
 		demoUse  *demo.UsageError
@@ -132,6 +135,9 @@ func (a *app) report(code int, err error) {
 // flagOf names the flag behind a field of package oidc, where there is one.
 var flagOf = strings.NewReplacer(
 	"ClientConfig.ID: ", "--client-id: ",
+	"ClientConfig.Profile: ", "--security: ",
+	"neither ClientConfig.DPoP nor Certificate is set", "neither --dpop nor --cert is given",
+	"ClientConfig.Certificate is nil", "--cert is not given",
 	"ClientConfig.Auth", "--auth-method",
 	"ClientConfig.Secret", "--client-secret-file",
 	"ClientConfig.Keys", "--key",

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -37,6 +39,7 @@ type loginFlags struct {
 	display      string
 	resources    []string
 	params       []string
+	details      string
 	jarm         bool
 	post         bool
 	noBrowser    bool
@@ -110,6 +113,7 @@ Nothing needs to be received at this machine.`,
 	f.StringSliceVar(&l.locales, "ui-locales", nil, "ask for pages in the `LANGUAGE`, like fr-CA")
 	f.StringVar(&l.display, "display", "", "ask for pages for a `KIND` of window: page, popup, touch or wap")
 	f.StringSliceVar(&l.resources, "resource", nil, "ask for a token for the resource `URI` (RFC 8707)")
+	f.StringVar(&l.details, "authorization-details", "", "ask for the authorization details (RFC 9396) in `JSON`, or in a file of that name")
 	f.StringArrayVar(&l.params, "param", nil, "send a further parameter `NAME=VALUE`")
 	f.BoolVar(&l.post, "post", false, "send the authentication request by POST")
 	f.BoolVar(&l.noBrowser, "no-browser", false, "show the address instead of opening it")
@@ -137,6 +141,12 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 	if cmd.Flags().Changed("max-age") {
 		p.MaxAge = &l.maxAge
 	}
+	if l.details != "" {
+		var err error
+		if p.AuthorizationDetails, err = authorizationDetails(l.details); err != nil {
+			return p, usage(cmd, wrapf(err, "--authorization-details"))
+		}
+	}
 	if l.wait <= 0 {
 		return p, usage(cmd, errors.New("--wait must be more than nothing, as in 5m"))
 	}
@@ -154,6 +164,27 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 		p.Extra.Add(k, v)
 	}
 	return p, nil
+}
+
+// authorizationDetails reads a JSON array of them, or a single one, written there or
+// in a file.
+func authorizationDetails(s string) ([]oidc.AuthorizationDetail, error) {
+	text := []byte(strings.TrimSpace(s))
+	if !strings.HasPrefix(string(text), "[") && !strings.HasPrefix(string(text), "{") {
+		b, err := readFile(s)
+		if err != nil {
+			return nil, err
+		}
+		text = bytes.TrimSpace(b)
+	}
+	if bytes.HasPrefix(text, []byte("{")) {
+		text = slices.Concat([]byte("["), text, []byte("]"))
+	}
+	var out []oidc.AuthorizationDetail
+	if err := json.Unmarshal(text, &out); err != nil {
+		return nil, fmt.Errorf("expected a JSON array of objects with a type: %w", err)
+	}
+	return out, nil
 }
 
 // hintOf is what an identifier tells the OP about who logs in (Core section
@@ -275,6 +306,13 @@ func (a *app) loginTarget(ctx context.Context, store *profile.Store, typed strin
 		return nil, nil, err
 	case p.Issuer != issuer:
 		return nil, nil, usage(nil, fmt.Errorf("the profile %s is of the issuer %s, not %s: choose another name with --profile", name, p.Issuer, issuer))
+	}
+	if p.Connection.Asking.Security != "" && l.client.asking.security == "" {
+		// The profile follows a stricter way to connect.
+		t.provider.Close()
+		if t, err = a.targetOf(ctx, typed, &l.client, p.Connection); err != nil {
+			return nil, nil, err
+		}
 	}
 	// What was allowed for this OP before stays allowed.
 	t.connection = a.reach(p.Connection, t.connection.AllowPrivate...)

@@ -78,6 +78,9 @@ func (a *app) registerAt(ctx context.Context, typed string, c *clientFlags) erro
 func (a *app) targetOf(ctx context.Context, typed string, c *clientFlags, saved profile.Connection) (*target, error) {
 	var t *target
 	var err error
+	if c.asking.security != "" {
+		saved.Asking.Security = c.asking.security // it says how to connect, too
+	}
 	if c.metadataFile != "" {
 		t, err = a.staticProvider(c.metadataFile, saved)
 	} else {

@@ -97,6 +97,7 @@ func newClient(p *oidc.Provider, r *oidc.Registration, c profile.Connection) (*o
 		if err != nil {
 			return nil, err
 		}
+		k.Alg = r.Metadata.TokenEndpointAuthSigningAlg // an RSA key has several
 		keys = append(keys, k)
 	}
 	config := r.ClientConfig(keys...)
@@ -134,7 +135,11 @@ func (s *session) offline() (*oidc.Client, *oidc.Tokens, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := s.client(p)
+	// Nothing is asked here, so that no profile is broken by metadata that was
+	// remembered.
+	saved := s.profile.Connection
+	saved.Asking.Security = ""
+	client, err := newClient(p, s.profile.Registration, saved)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -28,6 +28,7 @@ const (
 	exampleID       = "your client_id"
 	exampleRedirect = "https://app.example.com/callback"
 	exampleKeyFile  = "client.pem"
+	exampleCertFile = "certificate.pem"
 )
 
 // advise chooses a client that works at this OP, by the judgement of
@@ -61,14 +62,21 @@ func (md metadata) advise(p *oidc.Provider, security string) (Advice, error) {
 
 // choice is what there is to choose.
 type choice struct {
+	security                                       string
+	dpop                                           bool
 	method, assertionAlg, idTokenAlg, responseType string
+}
+
+// certificate says whether the profile needs one here.
+func (c choice) certificate() bool {
+	return c.security == FAPI1Advanced || strings.HasPrefix(c.security, "fapi2") && !c.dpop
 }
 
 func (c choice) secret() bool { return strings.HasPrefix(c.method, "client_secret_") }
 func (c choice) key() bool    { return c.method == oidc.AuthPrivateKey }
 
 func (md metadata) choose(security string) choice {
-	var c choice
+	c := choice{security: security, dpop: len(md.DPoPSigningAlgValuesSupported) > 0}
 	methods := []string{oidc.AuthSecretBasic, oidc.AuthSecretPost, oidc.AuthPrivateKey, oidc.AuthSecretJWT, oidc.AuthNone}
 	algs := []string{"RS256", "ES256", "PS256", "EdDSA", "ES384", "ES512", "PS384", "PS512", "RS384", "RS512"}
 	if security != "" && security != OAuth21 {
@@ -134,6 +142,24 @@ func source(c choice, config oidc.ClientConfig) string {
 	if c.key() {
 		field(1, "Keys", "[]oidc.Key{key}")
 	}
+	switch c.security {
+	case OAuth21:
+		field(1, "Profile", "oidc.OAuth21")
+	case FAPI1Advanced:
+		field(1, "Profile", "oidc.FAPI1Advanced") // the Provider needs Options.StrictTLS
+		field(1, "Certificate", "certificate")
+	case FAPI2Security:
+		field(1, "Profile", "oidc.FAPI2Security")
+	case FAPI2MessageSigning:
+		field(1, "Profile", "oidc.FAPI2MessageSigning")
+	}
+	if strings.HasPrefix(c.security, "fapi2") {
+		if c.dpop {
+			field(1, "DPoP", "oidc.DPoPES256")
+		} else {
+			field(1, "Certificate", "certificate")
+		}
+	}
 	b.WriteString("\tMetadata: oidc.ClientMetadata{\n")
 	m := config.Metadata
 	field(2, "RedirectURIs", `[]string{`+strconv.Quote(m.RedirectURIs[0])+`}`)
@@ -169,6 +195,13 @@ func (md metadata) commands(c choice) []string {
 	}
 	if c.assertionAlg != "" {
 		flags = append(flags, "--auth-signing-alg", c.assertionAlg)
+	}
+	switch {
+	case c.security == "":
+	case c.certificate():
+		flags = append(flags, "--security", c.security, "--cert", exampleCertFile)
+	default:
+		flags = append(flags, "--security", c.security)
 	}
 	if c.idTokenAlg != "" {
 		flags = append(flags, "--id-token-alg", c.idTokenAlg)

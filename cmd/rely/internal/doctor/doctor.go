@@ -3,11 +3,7 @@
 // asks nobody; the command rely doctor fetches and shows.
 package doctor
 
-import (
-	"encoding/json"
-
-	"rely.example/oidc"
-)
+import "rely.example/oidc"
 
 // Level is how much a Finding matters.
 type Level string
@@ -66,7 +62,7 @@ func (r *Report) Profile(name string) (Profile, bool) {
 // Examine judges the OP. security names the profile that the advised client
 // follows; "" means none.
 func Examine(p *oidc.Provider, security string) *Report {
-	md := read(p.Metadata())
+	md := metadata{p.Metadata()}
 	r := &Report{Issuer: md.Issuer, Profiles: md.profiles()}
 	r.Findings = append(md.works(), md.remarks()...)
 	advice, err := md.advise(p, security)
@@ -80,41 +76,7 @@ func Examine(p *oidc.Provider, security string) *Report {
 
 // Remarks are the findings that are no praise: what is weak, and what is worth
 // knowing.
-func Remarks(md oidc.ProviderMetadata) []Finding { return read(md).remarks() }
+func Remarks(md oidc.ProviderMetadata) []Finding { return metadata{md}.remarks() }
 
-// metadata is what package oidc reads, and what it does not.
-type metadata struct {
-	oidc.ProviderMetadata
-	more
-}
-
-// more are members of the document that are judged here alone.
-type more struct {
-	authorizationSigningAlgs, authorizationDetailsTypes, introspectionSigningAlgs []string
-
-	backchannelEndpoint string
-	backchannelModes    []string
-}
-
-func read(md oidc.ProviderMetadata) metadata {
-	m := metadata{ProviderMetadata: md}
-	if md.Raw != nil {
-		// A member of another type than it has is treated as one that is not
-		// there: this is a report, and package oidc refused what is in the way.
-		var raw map[string]json.RawMessage
-		if json.Unmarshal(md.Raw, &raw) == nil {
-			for name, to := range map[string]any{
-				"authorization_signing_alg_values_supported": &m.authorizationSigningAlgs,
-				"authorization_details_types_supported":      &m.authorizationDetailsTypes,
-				"introspection_signing_alg_values_supported": &m.introspectionSigningAlgs,
-				"backchannel_authentication_endpoint":        &m.backchannelEndpoint,
-				"backchannel_token_delivery_modes_supported": &m.backchannelModes,
-			} {
-				if v, ok := raw[name]; ok {
-					_ = json.Unmarshal(v, to)
-				}
-			}
-		}
-	}
-	return m
-}
+// metadata is what is judged.
+type metadata struct{ oidc.ProviderMetadata }

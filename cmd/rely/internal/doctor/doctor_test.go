@@ -195,15 +195,6 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// TestMalformedExtras: a member that package oidc does not read, of the wrong
-// type, is as good as none.
-func TestMalformedExtras(t *testing.T) {
-	r := examine(t, "", map[string]any{"authorization_signing_alg_values_supported": 7, "backchannel_token_delivery_modes_supported": "poll"})
-	if len(r.At(Broken)) > 0 || len(r.At(Works)) == 0 {
-		t.Errorf("got %v", r.Findings)
-	}
-}
-
 // TestAdvice: what is advised compiles, as far as names and syntax go, is written
 // as gofmt writes, and the commands say the same.
 func TestAdvice(t *testing.T) {
@@ -221,13 +212,13 @@ func TestAdvice(t *testing.T) {
 		{name: "public", change: map[string]any{"token_endpoint_auth_methods_supported": []string{"none"}},
 			source:   []string{`TokenEndpointAuthMethod: "none"`},
 			commands: []string{"rely register https://op.example --auth-method none", "rely login https://op.example"}},
-		{name: "profile", security: FAPI2Security, source: []string{"Keys: []oidc.Key{key}", `TokenEndpointAuthMethod: "private_key_jwt"`, `IDTokenSignedResponseAlg: "ES256"`},
+		{name: "profile", security: FAPI2Security, source: []string{"Keys: []oidc.Key{key}", "Profile: oidc.FAPI2Security", "DPoP: oidc.DPoPES256", `TokenEndpointAuthMethod: "private_key_jwt"`, `IDTokenSignedResponseAlg: "ES256"`},
 			commands: []string{"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client.pem",
-				"rely register https://op.example --auth-method private_key_jwt --key client.pem --id-token-alg ES256", "rely login https://op.example"}},
+				"rely register https://op.example --auth-method private_key_jwt --key client.pem --security fapi2-security --id-token-alg ES256", "rely login https://op.example"}},
 		{name: "RSA key", security: FAPI1Advanced, change: map[string]any{"token_endpoint_auth_signing_alg_values_supported": []string{"PS256"}},
 			source: []string{`TokenEndpointAuthSigningAlg: "PS256"`},
 			commands: []string{"openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out client.pem",
-				"rely register https://op.example --auth-method private_key_jwt --key client.pem --auth-signing-alg PS256 --id-token-alg ES256", "rely login https://op.example"}},
+				"rely register https://op.example --auth-method private_key_jwt --key client.pem --auth-signing-alg PS256 --security fapi1-advanced --cert certificate.pem --id-token-alg ES256", "rely login https://op.example"}},
 		{name: "no code", change: map[string]any{"response_types_supported": []string{"id_token"}},
 			source:   []string{`ResponseTypes: []string{"id_token"}`},
 			commands: []string{"rely register https://op.example --response-type id_token", "rely login https://op.example --response-type id_token"}},

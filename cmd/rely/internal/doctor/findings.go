@@ -51,7 +51,7 @@ func (md metadata) works() []Finding {
 	f.sayIf(md.PushedAuthorizationRequestEndpoint != "", Works, "RFC 9126", "Authentication requests can be pushed%s.", must(md.RequirePushedAuthorizationRequests))
 	f.sayIf(md.RequestParameterSupported || md.RequireSignedRequestObject, Works, "RFC 9101", "Authentication requests can be signed%s.", must(md.RequireSignedRequestObject))
 	f.sayIf(len(md.jarmModes()) > 0, Works, "JARM 2.3", "Answers can be signed: %s.", words(md.jarmModes()))
-	f.sayIf(len(md.authorizationDetailsTypes) > 0, Works, "RFC 9396", "Authorization details of the types %s.", words(md.authorizationDetailsTypes))
+	f.sayIf(len(md.AuthorizationDetailsTypesSupported) > 0, Works, "RFC 9396", "Authorization details of the types %s.", words(md.AuthorizationDetailsTypesSupported))
 	f.sayIf(len(md.DPoPSigningAlgValuesSupported) > 0, Works, "RFC 9449", "Access tokens bound to a key of the client's (DPoP), by %s.", words(md.DPoPSigningAlgValuesSupported))
 	f.sayIf(md.TLSClientCertificateBoundAccessTokens, Works, "RFC 8705 3", "Access tokens bound to the client's certificate.")
 	for _, g := range []struct{ grant, spec, text string }{

@@ -130,7 +130,7 @@ func (md metadata) messageSigning() []requirement {
 	return []requirement{
 		{overlap(md.RequestObjectSigningAlgValuesSupported, algs...), "signed requests (JAR) by PS256, ES256 or EdDSA", messageSigningSpec + "5.3.1"},
 		{len(md.jarmModes()) > 0, "signed answers (JARM)", messageSigningSpec + "5.4.1"},
-		{len(md.jarmModes()) == 0 || md.authorizationSigningAlgs == nil || overlap(md.authorizationSigningAlgs, algs...),
+		{len(md.jarmModes()) == 0 || md.AuthorizationSigningAlgValuesSupported == nil || overlap(md.AuthorizationSigningAlgValuesSupported, algs...),
 			"answers signed with PS256, ES256 or EdDSA", messageSigningSpec + "5.4.1"},
 	}
 }

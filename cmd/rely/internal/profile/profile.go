@@ -67,6 +67,9 @@ type Connection struct {
 type Asking struct {
 	PAR  string `json:"par,omitempty"`
 	DPoP string `json:"dpop,omitempty"`
+	// Security is the security profile that the client follows, as --security
+	// names it.
+	Security string `json:"security,omitempty"`
 	// RequestObject says that requests are signed.
 	RequestObject bool `json:"request_object,omitempty"`
 	// CertFile is the file of the client's certificate, and CertKeyFile that of
