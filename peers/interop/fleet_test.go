@@ -227,6 +227,9 @@ type login struct {
 	prompt             []string
 	maxAge             *time.Duration
 	claims             *oidc.ClaimsRequest
+	details            []oidc.AuthorizationDetail
+	resources          []string
+	publish            func(context.Context, []byte, time.Time) (string, error)
 }
 
 // run logs in with a browser that was not used before.
@@ -247,6 +250,10 @@ func (l login) visit(t *testing.T, c *oidc.Client, b *interop.Browser) (oidc.Pen
 		Prompt:       l.prompt,
 		MaxAge:       l.maxAge,
 		Claims:       l.claims,
+		Publish:      l.publish,
+
+		AuthorizationDetails: l.details,
+		Resources:            l.resources,
 	}
 	if slices.Contains(l.scopes, "offline_access") {
 		params.Prompt = []string{"consent"} // Core section 11
@@ -266,7 +273,7 @@ func (l login) visit(t *testing.T, c *oidc.Client, b *interop.Browser) (oidc.Pen
 		t.Fatal(err)
 	}
 	answer := read(t, delivery)
-	key, err := answer.PendingKey()
+	key, err := c.PendingKey(answer)
 	if err != nil || key != request.Pending.State {
 		t.Fatalf("PendingKey: %v; want the state sent", err)
 	}

@@ -26,9 +26,20 @@ func oidcProvider() *Peer {
 			Encryption: [][2]string{
 				{"RSA-OAEP-256", "A256GCM"}, {"RSA-OAEP", "A128CBC-HS256"}, {"ECDH-ES", "A256GCM"}, {"ECDH-ES+A128KW", "A128GCM"},
 			},
-			Refresh:           Refresh{Issued: true, Rotates: true, OneUse: true, IDToken: true},
-			DPoP:              DPoP{Algs: []string{"ES256", "EdDSA"}, Nonces: true},
-			MTLS:              true,
+			Refresh:     Refresh{Issued: true, Rotates: true, OneUse: true, IDToken: true},
+			DPoP:        DPoP{Algs: []string{"ES256", "EdDSA"}, Nonces: true},
+			MTLS:        true,
+			PAR:         true,
+			DetailTypes: []string{"payment_initiation"},
+			Resources:   true,
+			RequestObjects: RequestObjects{
+				Algs:       []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
+				Encryption: [][2]string{{"RSA-OAEP-256", "A256GCM"}, {"ECDH-ES", "A128CBC-HS256"}, {"dir", "A256GCM"}},
+			},
+			SignedResponses: SignedResponses{
+				Algs:       []string{"RS256", "PS256", "ES256", "EdDSA"},
+				Encryption: [][2]string{{"RSA-OAEP-256", "A256GCM"}, {"ECDH-ES", "A128CBC-HS256"}},
+			},
 			Introspection:     true,
 			IntrospectionAlgs: []string{"RS256", "ES256"},
 			NoPrompt:          "login_required",

@@ -69,6 +69,17 @@ type Capabilities struct {
 	// OneAtATime: as it is run here, requests made at the same time may be
 	// answered with server_error.
 	OneAtATime bool
+	// PAR: authorization requests can be pushed (RFC 9126).
+	PAR bool
+	// RequestObjects are authorization requests as JWTs (RFC 9101).
+	RequestObjects RequestObjects
+	// SignedResponses are authorization responses as JWTs (JARM).
+	SignedResponses SignedResponses
+	// DetailTypes are the types of authorization_details (RFC 9396).
+	DetailTypes []string
+	// Resources: where an access token is good can be asked for (RFC 8707), and
+	// must be with authorization_details.
+	Resources bool
 	// DPoP binds tokens to a key (RFC 9449).
 	DPoP DPoP
 	// MTLS: clients authenticate by a certificate, issued or self-signed, and have
@@ -81,6 +92,22 @@ type Capabilities struct {
 	IntrospectionAlgs []string
 	// AuthTime is in the ID Token where max_age is asked for (Core 3.1.2.1).
 	AuthTime bool
+}
+
+// RequestObjects says with what request objects can be made.
+type RequestObjects struct {
+	// Algs sign them, and Encryption encrypts those that were signed, as pairs of
+	// key management and content encryption. Empty: the OP takes none.
+	Algs       []string
+	Encryption [][2]string
+	// ByReference: the OP fetches them from where it is told.
+	ByReference bool
+}
+
+// SignedResponses says with what authorization responses are signed and encrypted.
+type SignedResponses struct {
+	Algs       []string
+	Encryption [][2]string
 }
 
 // Management is what RFC 7592 offers.

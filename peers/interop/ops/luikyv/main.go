@@ -10,6 +10,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -64,6 +65,13 @@ func clientCertificate(ctx context.Context) (*x509.Certificate, error) {
 		return nil, errors.New("the client showed no certificate")
 	}
 	return c, nil
+}
+
+// relyingParty fetches request objects from the test, whose server has a
+// certificate that nobody issued.
+var relyingParty = &http.Client{
+	Timeout:   10 * time.Second,
+	Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
 }
 
 func newProvider(c launch.Config) (*provider.Provider, error) {
@@ -124,6 +132,17 @@ func newProvider(c launch.Config) (*provider.Provider, error) {
 		provider.WithIDTokenContentEncryptionAlgs(goidc.A128CBC_HS256, goidc.A256GCM),
 		provider.WithUserInfoEncryption(goidc.RSA_OAEP_256),
 		provider.WithUserInfoContentEncryptionAlgs(goidc.A128CBC_HS256, goidc.A256GCM),
+		provider.WithPAR(nil),
+		provider.WithJAR(goidc.ES256, goidc.PS256, goidc.RS256),
+		provider.WithJARByReference(),
+		provider.WithJARByReferenceUnregisteredURIs(),
+		provider.WithJARHTTPClientFunc(func(context.Context) *http.Client { return relyingParty }),
+		provider.WithJAREncryption(goidc.RSA_OAEP_256),
+		provider.WithJARContentEncryptionAlgs(goidc.A128CBC_HS256, goidc.A256GCM),
+		provider.WithJARM(goidc.RS256, goidc.PS256, goidc.ES256),
+		provider.WithJARMEncryption(goidc.RSA_OAEP_256),
+		provider.WithJARMContentEncryptionAlgs(goidc.A128CBC_HS256, goidc.A256GCM),
+		provider.WithRAR("payment_initiation"),
 		provider.WithIDTokenClaims(func(_ context.Context, g *goidc.Grant) map[string]any {
 			return map[string]any{goidc.ClaimAuthTime: g.Store[authTime]}
 		}),
@@ -158,6 +177,8 @@ func newKeys() (goidc.JWKSFunc, error) {
 			Key: k.key, KeyID: "key-" + string(k.alg), Algorithm: string(k.alg), Use: "sig",
 		})
 	}
+	// The same key opens request objects, under another name.
+	set.Keys = append(set.Keys, goidc.JSONWebKey{Key: rsaKey, KeyID: "key-enc", Algorithm: string(goidc.RSA_OAEP_256), Use: "enc"})
 	return func(context.Context) (goidc.JSONWebKeySet, error) { return set, nil }, nil
 }
 
@@ -202,6 +223,7 @@ func automaticLogin(u launch.User) goidc.AuthnPolicy {
 		func(_ http.ResponseWriter, _ *http.Request, s *goidc.AuthnSession, _ *goidc.Client) (goidc.Status, error) {
 			s.Subject = u.Username
 			s.GrantedScopes = s.Scopes
+			s.GrantedAuthDetails = s.AuthDetails
 			s.Store = map[string]any{authTime: time.Now().Unix()}
 			return goidc.StatusSuccess, nil
 		})

@@ -25,6 +25,8 @@ const keys = await Promise.all([
   jwk('sig', 'rsa', { modulusLength: 2048 }),
   jwk('sig', 'ec', { namedCurve: 'P-256' }),
   jwk('sig', 'ed25519', {}),
+  jwk('enc', 'rsa', { modulusLength: 2048 }), // of request objects
+  jwk('enc', 'ec', { namedCurve: 'P-256' }),
 ]);
 
 // accountFor returns the account whose identifier the login page was given.
@@ -64,6 +66,10 @@ const provider = new Provider(config.issuer, {
     idTokenEncryptionAlgValues: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW'],
     userinfoEncryptionAlgValues: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW'],
     userinfoSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256'],
+    requestObjectSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'HS256'],
+    requestObjectEncryptionAlgValues: ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'dir'],
+    authorizationSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    authorizationEncryptionAlgValues: ['RSA-OAEP-256', 'ECDH-ES'],
   },
   pkce: { required: () => true },
   // Every client that may refresh gets a refresh token, and each use replaces it.
@@ -92,6 +98,22 @@ const provider = new Provider(config.issuer, {
         && ctx.socket.getPeerX509Certificate().subject === expected,
     },
     jwtUserinfo: { enabled: true },
+    pushedAuthorizationRequests: { enabled: true },
+    requestObjects: { enabled: true },
+    jwtResponseModes: { enabled: true },
+    // Authorization details are always for a resource.
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (ctx, resource) => ({ scope: '', audience: resource, accessTokenFormat: 'opaque' }),
+    },
+    // What was asked for and consented to is granted as it is.
+    richAuthorizationRequests: {
+      enabled: true,
+      types: { payment_initiation: { validate() {} } },
+      authorizationDetailsForGrantSource: (ctx) => ctx.oidc.grant.rar,
+      authorizationDetailsForAccessToken: (ctx, token, source) => source.rar,
+      authorizationDetailsForIntrospection: (ctx, token) => token.rar,
+    },
     claimsParameter: { enabled: true },
   },
 });
