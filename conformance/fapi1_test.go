@@ -240,6 +240,27 @@ func fapi1Scripts() map[string]func(*fapi1) {
 			r.askForIntent()
 			fapi1Rejected(oidc.BadClaim, answerIntent(intent+"0"))(r)
 		},
+		// The resource signs its answer to a consent; its aud is a list of one.
+		"test-payment-consent-response-valid-aud-as-array": func(r *fapi1) {
+			r.complete()
+			expect := oidc.ExpectedSignedAnswer{Algorithms: []string{"PS256"}, Audience: "org-7f3d"}
+			for _, aud := range []string{"org-7f3d", "org-another"} {
+				answer, err := r.op.Sign("PS256", map[string]any{"typ": "JWT"}, map[string]any{
+					"iss": r.op.Issuer, "aud": []any{aud}, "iat": r.op.Now().Unix(), "jti": aud, "data": map[string]any{"status": "AWAITING_AUTHORISATION"},
+				})
+				if err != nil {
+					r.Fatal(err)
+				}
+				_, err = r.p.VerifySignedAnswer(r.Context(), answer, expect)
+				if aud == expect.Audience {
+					if err != nil {
+						r.Errorf("VerifySignedAnswer: %v", err)
+					}
+					continue
+				}
+				wantReason(r, err, oidc.BadAudience)
+			}
+		},
 		"brazildcr-happypath-test": func(r *fapi1) {
 			registrant{r.run, r.start, r.logInAndAsk, r.calls, func(e oidctest.Endpoint) []oidctest.Endpoint { return []oidctest.Endpoint{e} }}.withStatement()
 		},

@@ -6,4 +6,4 @@ func later(v variant) bool {
 }
 
 // unwritten are the families of which not every module has a test yet.
-var unwritten = map[string]bool{"FAPI 1.0 Advanced": true, "FAPI 2.0": true}
+var unwritten = map[string]bool{}
