@@ -64,6 +64,9 @@ func newFAPI2(t *testing.T, v variant) *fapi2 {
 		r.metadata.RedirectURIs, r.metadata.ResponseTypes = nil, nil
 		r.metadata.GrantTypes = []string{"client_credentials"}
 	}
+	if v["authorization_request_type"] == "rar" {
+		r.params.AuthorizationDetails = []oidc.AuthorizationDetail{{Type: "account_information", Actions: []string{"list_accounts"}}}
+	}
 	switch {
 	case v["fapi_profile"] == "openbanking_brazil":
 		r.params.Scopes = []string{"accounts", "consent:urn:bank:7f3d"}
@@ -173,6 +176,9 @@ func (r *fapi2) twice(e oidctest.Endpoint) []oidctest.Endpoint {
 func (r *fapi2) wantComplete() {
 	r.Helper()
 	r.wantExactly(append(r.calls(loggedIn), r.twice(oidctest.EndpointAccounts)...)...)
+	if r.v["authorization_request_type"] == "rar" && (len(r.tokens.AuthorizationDetails) != 1 || r.tokens.AuthorizationDetails[0].Type != "account_information") {
+		r.Errorf("granted are %v", r.tokens.AuthorizationDetails)
+	}
 }
 
 // checkRequests makes the checks that the suite's OP makes in every module.
