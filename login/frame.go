@@ -94,7 +94,7 @@ const pollInterval = "3000"
 // with defer, and needs nothing else: if the session at the OP changes, the event
 // rely:session-changed is sent to the document, and unless the page prevents its
 // default, the browser goes through a login without a prompt: it comes back to
-// the page with the user that the OP has now, or the session is ended.
+// the page if the OP still has the same user, or else the session is ended.
 func (m *Manager) handleSessionScript(w http.ResponseWriter, _ *http.Request) {
 	m.script(w, sessionScript+`("`+m.c.Paths.SessionFrame+`", "`+m.c.Paths.Login+`", `+pollInterval+`);`+"\n")
 }

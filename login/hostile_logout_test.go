@@ -427,6 +427,10 @@ func TestSessionCheckEndsTheSession(t *testing.T) {
 	if res := check(); res.Header.Get("Location") != origin+"/page" || !b.loggedIn() {
 		t.Fatalf("status %d to %q", res.StatusCode, res.Header.Get("Location"))
 	}
+	asked := r.op.Requests(oidctest.EndpointAuthorization)
+	if q := asked[len(asked)-1].Query; q.Get("prompt") != "none" || !strings.HasPrefix(q.Get("id_token_hint"), "ey") {
+		t.Errorf("the OP is asked with prompt %q and a hint of %d bytes", q.Get("prompt"), len(q.Get("id_token_hint")))
+	}
 	b.at = r.op.Browser() // logged out at the OP
 	res := check()
 	if res.StatusCode != http.StatusOK || !strings.Contains(text(res), "You are logged out") || b.loggedIn() {

@@ -137,6 +137,15 @@ func (m *Manager) handleLogin(w http.ResponseWriter, r *http.Request) {
 		m.fail(w, r, &rp.Error{Reason: rp.UnknownIssuer, Detail: fmt.Sprintf("%.200q", o.Issuer)})
 		return
 	}
+	why, hint := forLogin, ""
+	// Only a page of ours may ask whether the session is still the one: the answer
+	// may end it.
+	if q.Get("check") == "1" && m.sameOrigin(r) {
+		why = forCheck
+		if s, err := m.Session(r); err == nil {
+			o.Issuer, hint = s.Issuer, m.hint(r.Context(), s)
+		}
+	}
 	if o.Issuer == "" && m.issuer == "" {
 		m.choose(w, q)
 		return
@@ -146,21 +155,37 @@ func (m *Manager) handleLogin(w http.ResponseWriter, r *http.Request) {
 		m.fail(w, r, err)
 		return
 	}
-	why := forLogin
-	// Only a page of ours may ask whether the session is still the one: the answer
-	// may end it.
-	if q.Get("check") == "1" && m.sameOrigin(r) {
-		why = forCheck
-	}
 	o.Adjust = func(p *oidc.AuthParams) {
 		step.demand(p)
 		if why == forCheck {
-			p.Prompt = []string{"none"}
+			// Session Management 1.0 section 3: with another user the OP says
+			// login_required, which is a logout of this one.
+			p.Prompt, p.IDTokenHint = []string{"none"}, hint
 		}
 	}
 	if err := m.start(w, r, o, why); err != nil {
 		m.fail(w, r, err)
 	}
+}
+
+// maxHint bounds an ID Token that is sent as a hint, in a URL that every server on
+// the way must take. A longer one is left out: most OPs can do without.
+const maxHint = 4 << 10
+
+// hint is the ID Token of a session, for the OP; "" if it cannot be had.
+func (m *Manager) hint(ctx context.Context, s *Session) string {
+	raw := ""
+	if m.c.Storeless {
+		if t, err := oidc.ImportTokens(s.d.Tokens, s.Issuer, s.ClientID); err == nil && t.IDToken != nil {
+			raw = t.IDToken.Raw()
+		}
+	} else if g, err := m.rp.Grant(ctx, s.d.Grant); err == nil {
+		raw = g.IDToken().Raw()
+	}
+	if len(raw) > maxHint {
+		return ""
+	}
+	return raw
 }
 
 // step is what a login must be for a page.

@@ -17,7 +17,7 @@ import (
 // TestLogin is what a person does with one application.
 func TestLogin(t *testing.T) {
 	w := newWorld(t)
-	p := w.sit()
+	p := sit(t)
 	a := w.app("app.test", choice{})
 
 	p.part("deep_link", func(p *person) {
@@ -112,7 +112,7 @@ func TestLogin(t *testing.T) {
 // TestLogout is every logout, with two applications at one OP.
 func TestLogout(t *testing.T) {
 	w := newWorld(t)
-	p := w.sit()
+	p := sit(t)
 	a := w.app("app.test", choice{})
 	front := w.app("front.test", choice{front: true})
 	back := w.app("back.test", choice{back: true})

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,24 +153,30 @@ func (w *world) app(host string, c choice) *app {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.m.Close() })
+	pages(mux, a.m, c.watch)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return a
+}
+
+// pages are those of an application: for who is logged in, for everybody, and for
+// a stronger login.
+func pages(mux *http.ServeMux, m *login.Manager, watch bool) {
 	page := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		s, _ := login.FromContext(r.Context())
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprintf(rw, `<!doctype html><title>app</title><h1 id="who">hello %s</h1><form method="post" action="/auth/logout"><button id="out">Log out</button></form>`, s.Subject)
-		if c.watch {
+		if watch {
 			fmt.Fprint(rw, `<script src="/auth/session.js" defer></script>`)
 		}
 	})
-	mux.Handle("/auth/", a.m.Handler())
+	mux.Handle("/auth/", m.Handler())
 	mux.HandleFunc("/public", func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprint(rw, "<!doctype html><title>public</title><h1>public</h1>")
 	})
-	mux.Handle("/silver/", a.m.RequireACR(page, oidctest.ACRValues()[1]))
-	mux.Handle("/", a.m.Require(page))
-	srv.StartTLS()
-	t.Cleanup(srv.Close)
-	return a
+	mux.Handle("/silver/", m.RequireACR(page, oidctest.ACRValues()[1]))
+	mux.Handle("/", m.Require(page))
 }
 
 // person sits in front of a real browser.
@@ -178,12 +185,20 @@ type person struct {
 	ctx context.Context
 }
 
-// sit opens a browser with no cookies.
-func (w *world) sit() *person {
-	t := w.t
+// sit opens a browser with no cookies, whose user lets frames of other sites have
+// theirs. Every host of .test is on this machine; rules say of others where they
+// are.
+func sit(t *testing.T, rules ...string) *person {
 	t.Helper()
+	home := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(home, "Default"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "Default", "Preferences"), []byte(`{"profile":{"cookie_controls_mode":0,"block_third_party_cookies":false}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.IgnoreCertErrors, chromedp.UserDataDir(t.TempDir()), chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"),
+		chromedp.IgnoreCertErrors, chromedp.UserDataDir(home), chromedp.Flag("host-resolver-rules", strings.Join(append(rules, "MAP *.test 127.0.0.1"), ", ")),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
 	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)

@@ -127,8 +127,16 @@ func glewlwydCommand(ctx context.Context, c launch.Config, dir string) (command,
 	var text strings.Builder
 	if err := t.Execute(&text, struct {
 		launch.Config
-		Modules, Database string
-	}{c, filepath.Join(root, glewlwydModules), database}); err != nil {
+		Modules, Database, Pages string
+	}{c, filepath.Join(root, glewlwydModules), database, filepath.Join(dir, "pages")}); err != nil {
+		return command{}, err
+	}
+	// Its own login page, in JavaScript, is in no package; a browser that goes
+	// there must find something, to do what that one does.
+	if err := os.MkdirAll(filepath.Join(dir, "pages"), 0o700); err != nil {
+		return command{}, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pages", "login.html"), []byte("<!doctype html><title>Log in</title><h1>Log in</h1>"), 0o600); err != nil {
 		return command{}, err
 	}
 	config := filepath.Join(dir, "glewlwyd.conf")
@@ -227,6 +235,9 @@ func glewlwydPlugin(o *OP) (map[string]any, error) {
 			"name-claim-scope":                             []string{"profile"},
 			"email-claim":                                  "on-demand",
 			"email-claim-scope":                            []string{"email"},
+			"session-management-allowed":                   true,
+			"session-cookie-name":                          "GLEWLWYD2_OIDC_SID",
+			"session-cookie-expiration":                    3600,
 		},
 	}, nil
 }
