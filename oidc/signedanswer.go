@@ -37,7 +37,9 @@ type ExpectedSignedAnswer struct {
 // claims. Where the resource signs with other keys than the OP, p is made of their
 // jwks_uri by NewProvider. The answer's jti, and what it is about, are the
 // caller's to compare.
-func (p *Provider) VerifySignedAnswer(ctx context.Context, raw string, e ExpectedSignedAnswer) (json.RawMessage, error) {
+func (p *Provider) VerifySignedAnswer(ctx context.Context, raw string, e ExpectedSignedAnswer) (claims json.RawMessage, err error) {
+	ctx, call := p.call(ctx, "VerifySignedAnswer")
+	defer call.end(&err)
 	bad := func(field, detail string) (json.RawMessage, error) {
 		return nil, &InputError{Reason: BadParameter, Field: "ExpectedSignedAnswer." + field, Detail: detail}
 	}
