@@ -2,6 +2,9 @@ package conformance_test
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"slices"
 	"strings"
 
 	"rely.example/oidc"
@@ -42,6 +45,35 @@ func byReference(alg string) func(*run) {
 		if q.Has("redirect_uri") || q.Has("state") || q.Has("nonce") {
 			r.Errorf("the URL repeats what is in the object: %v", q)
 		}
+		if alg == "RS256" {
+			encryptedObject(newRun(r.T, r.v))
+		}
+	}
+}
+
+// encryptedObject: an object that is encrypted for the OP names the key that it is
+// for, which was fetched before.
+func encryptedObject(r *run) {
+	r.metadata.RequestObjectEncryptionAlg, r.metadata.RequestObjectEncryptionEnc = "ECDH-ES", "A128GCM"
+	r.complete()
+	at, _, _ := strings.Cut(r.op.Requests(oidctest.EndpointAuthorization)[0].Query.Get("request_uri"), "#")
+	parts := strings.Split(r.objects[at], ".")
+	if len(parts) != 5 {
+		r.Fatalf("the object has %d parts, want those of a JWE", len(parts))
+	}
+	var header struct{ Alg, Enc, Kid, Cty string }
+	text, err := base64.RawURLEncoding.DecodeString(parts[0])
+	if err == nil {
+		err = json.Unmarshal(text, &header)
+	}
+	if err != nil || header.Alg != "ECDH-ES" || header.Enc != "A128GCM" || header.Kid == "" {
+		r.Errorf("the object has header %s", text)
+	}
+	calls := r.op.Received()
+	keys := slices.IndexFunc(calls, func(q oidctest.Request) bool { return q.Endpoint == oidctest.EndpointJWKS })
+	login := slices.IndexFunc(calls, func(q oidctest.Request) bool { return q.Endpoint == oidctest.EndpointAuthorization })
+	if keys < 0 || keys > login {
+		r.Errorf("the keys were call %d, the authorization request %d", keys, login)
 	}
 }
 
