@@ -26,6 +26,10 @@ const origin = "https://app.example"
 // session whose grant has just ended.
 const graceful = 5 * time.Second
 
+// patience is how long an answer may take: what other programs do to the machine is
+// not what is looked at here.
+const patience = time.Minute
+
 // counts are what was done.
 type counts struct {
 	logins, pages, refreshes, keyFetches, logouts, forged, refused atomic.Int64
@@ -57,7 +61,7 @@ func newApp(op *opProcess, lifetime time.Duration) (*app, error) {
 			a.counts.refreshes.Add(1)
 		}
 	}}
-	o := &oidc.Options{HTTPClient: &http.Client{Transport: a.wire}, AllowPrivate: []string{"127.0.0.1"}, MetadataAge: lifetime, Trace: trace}
+	o := &oidc.Options{HTTPClient: &http.Client{Transport: a.wire}, AllowPrivate: []string{"127.0.0.1"}, MetadataAge: lifetime, Trace: trace, Timeout: patience}
 	c := oidc.ClientConfig{ID: op.ClientID, Secret: op.Secret, Metadata: oidc.ClientMetadata{
 		RedirectURIs: []string{origin + "/auth/callback"}, PostLogoutRedirectURIs: []string{origin + "/auth/logout/return"}}}
 	a.rp, err = rp.New(rp.Config{Directory: rp.Configured(op.Issuer, o, c), Store: a.store,
