@@ -97,6 +97,11 @@ type AccessTokenConfig struct {
 	// so that a stolen one is worth nothing (FAPI 2.0 section 5.3.4).
 	RequireBinding bool
 
+	// Introspect is the client that asks the OP about tokens that are no JWT (RFC
+	// 7662), one call for each request. Nil refuses such tokens. It must be a
+	// client at the same OP.
+	Introspect *Client
+
 	// Quirks loosen single rules; those whose names begin with AccessToken count.
 	Quirks Quirks
 
@@ -163,6 +168,9 @@ func NewAccessTokenVerifier(p *Provider, config AccessTokenConfig) (*AccessToken
 	if len(v.algs) == 0 {
 		return bad("Algorithms", "none is known; say what the OP signs access tokens with")
 	}
+	if config.Introspect != nil && config.Introspect.p.Issuer() != p.Issuer() {
+		return bad("Introspect", "it is a client of another OP")
+	}
 	if v.c.MaxAge == 0 {
 		v.c.MaxAge = DefaultMaxAccessTokenAge
 	}
@@ -189,7 +197,8 @@ func (v *AccessTokenVerifier) Remembered() int {
 // Verify makes every check of RFC 9068 section 4, in this order: the signature,
 // by a key of the OP and an algorithm agreed; typ; iss; aud; exp, iat and nbf;
 // sub, client_id, jti and scope; then the binding to who presents the token. Nothing
-// is asked of the OP but, when they are needed, its keys.
+// is asked of the OP but, when they are needed, its keys. A token that is no JWT is
+// introspected, if the configuration says so; then active comes first.
 //
 // A *ProtocolError says what is wrong with the token. KeysUnavailable says nothing
 // about the token: it is not known to be good.
@@ -197,6 +206,9 @@ func (v *AccessTokenVerifier) Verify(ctx context.Context, raw string, by Present
 	ctx, call := v.p.call(ctx, "Verify")
 	defer call.end(&err)
 	k := v.p.env.checker(ctx, StepAccessToken)
+	if v.c.Introspect != nil && opaque(raw) {
+		return v.verifyOpaque(ctx, k, raw, by)
+	}
 	if v.kept != nil {
 		if t := v.kept.find(raw, v.p.env.now()); t != nil {
 			if err := v.checkAgain(k, t, by); err != nil {

@@ -145,6 +145,9 @@ type Quirks struct {
 	AccessTokenScp bool
 	// AccessTokenNoID accepts access tokens without jti.
 	AccessTokenNoID bool
+	// AccessTokenNoAudience accepts an introspection response without aud, of an OP
+	// that says active only to the resource server that a token is for.
+	AccessTokenNoAudience bool
 }
 
 // Client is a client at one OP. It holds nothing of any user, and is safe for

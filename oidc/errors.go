@@ -181,6 +181,8 @@ const (
 	BadAudience Reason = "audience refused"
 	// BadAuthorizedParty: azp is not us.
 	BadAuthorizedParty Reason = "authorized party refused"
+	// InactiveToken: the OP says that an access token is not, or no longer, good.
+	InactiveToken Reason = "token is not active"
 	// BadBinding: an access token is bound to a key or certificate that who
 	// presents it has not shown.
 	BadBinding Reason = "token is bound to another key"

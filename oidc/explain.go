@@ -231,6 +231,7 @@ var advice = map[Reason]string{
 	BadTenant:          "allow the tenant, if its users may come in",
 	BadAudience:        "use a token that was made for us; a stranger who is trusted goes into TrustedAudiences",
 	BadAuthorizedParty: "use a token that was made for this client",
+	InactiveToken:      "get a new token: this one is over, revoked, or none of ours",
 	BadBinding:         "send the token with the key or certificate that it is bound to",
 	BadSubject:         "tell the OP's operator",
 	TokenExpired:       "get a new token; if it is new, compare the clocks",

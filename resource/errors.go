@@ -119,8 +119,11 @@ func outcome(err error) (status int, code string) {
 		}
 		return http.StatusInternalServerError, ""
 	}
-	if pe, ok := errors.AsType[*oidc.ProtocolError](err); ok && pe.Step == oidc.StepAccessToken && pe.Reason != oidc.KeysUnavailable {
-		return http.StatusUnauthorized, codeInvalidToken
+	if pe, ok := errors.AsType[*oidc.ProtocolError](err); ok {
+		ofToken := pe.Step == oidc.StepAccessToken && pe.Reason != oidc.KeysUnavailable
+		if ofToken || pe.Reason == oidc.TokenExpired || pe.Reason == oidc.TokenNotYetValid {
+			return http.StatusUnauthorized, codeInvalidToken
+		}
 	}
 	// The keys, or the OP, cannot be had: that says nothing about the token.
 	return http.StatusServiceUnavailable, ""

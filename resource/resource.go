@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -42,6 +43,11 @@ type Config struct {
 	// Tokens says which access tokens are accepted. Without Audiences it is those
 	// for Resource.
 	Tokens oidc.AccessTokenConfig
+
+	// Introspect are clients that ask their OP about tokens that are no JWT (RFC
+	// 7662), one at each OP that gives such tokens. Nil refuses them. Each request
+	// costs a call.
+	Introspect []*oidc.Client
 
 	// Origin is where clients reach this API, for the htu of DPoP proofs: scheme
 	// and host, and a path if a proxy in front takes one away. It is never made of
@@ -108,7 +114,8 @@ type About struct {
 type Server struct {
 	c         Config
 	verifiers []*oidc.AccessTokenVerifier
-	origin    string // scheme://host[:port][/path], in normal form
+	asking    []*oidc.AccessTokenVerifier // those that introspect
+	origin    string                      // scheme://host[:port][/path], in normal form
 	ring      seal.Ring
 	now       func() time.Time
 	skew      time.Duration
@@ -173,7 +180,13 @@ func New(c Config) (*Server, error) {
 		return bad("Providers", "there is none, so that no token could be accepted")
 	}
 	for i, p := range c.Providers {
-		v, err := oidc.NewAccessTokenVerifier(p, s.c.Tokens)
+		tokens := s.c.Tokens
+		for _, asks := range c.Introspect {
+			if asks != nil && p != nil && asks.Provider().Issuer() == p.Issuer() {
+				tokens.Introspect = asks
+			}
+		}
+		v, err := oidc.NewAccessTokenVerifier(p, tokens)
 		if err != nil {
 			return nil, err
 		}
@@ -181,6 +194,12 @@ func New(c Config) (*Server, error) {
 			return bad(fmt.Sprintf("Providers[%d]", i), "another one has the same issuer")
 		}
 		s.verifiers = append(s.verifiers, v)
+		if tokens.Introspect != nil {
+			s.asking = append(s.asking, v)
+		}
+	}
+	if len(s.asking) < len(c.Introspect) {
+		return bad("Introspect", "each client belongs to one of Providers, and to another one")
 	}
 	return s, s.makeMetadata(resource)
 }
@@ -219,11 +238,7 @@ func (s *Server) Check(r *http.Request, n Needs) (*oidc.AccessToken, error) {
 		by.KeyThumbprint = p.thumbprint
 	}
 	by.CertificateThumbprint = s.certificate(r)
-	v, err := s.verifier(token)
-	if err != nil {
-		return nil, err
-	}
-	t, err := v.Verify(ctx, token, by)
+	t, err := s.verify(ctx, token, by)
 	if err != nil {
 		return nil, err
 	}
@@ -234,6 +249,26 @@ func (s *Server) Check(r *http.Request, n Needs) (*oidc.AccessToken, error) {
 		}
 	}
 	return t, s.enough(ctx, t, n)
+}
+
+// verify finds who can tell of a token. An opaque one is asked about at each OP that
+// gives such, until one knows it.
+func (s *Server) verify(ctx context.Context, token string, by oidc.Presenter) (*oidc.AccessToken, error) {
+	if strings.Count(token, ".") != 2 && len(s.asking) > 0 {
+		var err error
+		for _, v := range s.asking {
+			var t *oidc.AccessToken
+			if t, err = v.Verify(ctx, token, by); err == nil || !errors.Is(err, oidc.InactiveToken) {
+				return t, err
+			}
+		}
+		return nil, err
+	}
+	v, err := s.verifier(token)
+	if err != nil {
+		return nil, err
+	}
+	return v.Verify(ctx, token, by)
 }
 
 // Needs are what a request needs of its access token. The zero value needs a good

@@ -1,0 +1,74 @@
+package oidc
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// opaque reports whether a token is no JWT by its form, so that only the OP knows
+// what it means.
+func opaque(raw string) bool { return strings.Count(raw, ".") != 2 }
+
+// verifyOpaque asks the OP about a token (RFC 7662) and makes of its answer the
+// checks that a JWT would have had: the OP vouches for the token, and what it is
+// for is for us to compare. Nothing is remembered: the OP is asked every time.
+func (v *AccessTokenVerifier) verifyOpaque(ctx context.Context, k *checker, raw string, by Presenter) (*AccessToken, error) {
+	i, err := v.c.Introspect.Introspect(ctx, raw, "access_token")
+	if err != nil {
+		return nil, err
+	}
+	if err := k.that(i.Active, InactiveToken, "RFC 7662 2.2", "the OP says that the token is active", "", ""); err != nil {
+		return nil, err
+	}
+	want := v.p.md().Issuer
+	if i.Issuer != "" {
+		if err := k.that(i.Issuer == want, BadIssuer, "RFC 7662 2.2", "iss is the issuer", want, i.Issuer); err != nil {
+			return nil, err
+		}
+	}
+	ours := slices.ContainsFunc(i.Audience, func(a string) bool { return slices.Contains(v.c.Audiences, a) })
+	if len(i.Audience) > 0 || !v.c.Quirks.AccessTokenNoAudience {
+		if err := k.that(ours, BadAudience, "RFC 7662 2.2", "aud holds this resource server", strings.Join(v.c.Audiences, " or "), strings.Join(i.Audience, " ")); err != nil {
+			return nil, err
+		}
+	}
+	now, skew := v.p.env.now(), v.p.env.skew
+	if !i.Expiry.IsZero() {
+		if err := k.tellIf(now.Sub(i.Expiry) <= skew, TokenExpired, "RFC 7662 2.2", "exp is not past", "it is ", i.Expiry, now); err != nil {
+			return nil, err
+		}
+	}
+	if !i.NotBefore.IsZero() {
+		if err := k.tellIf(i.NotBefore.Sub(now) <= skew, TokenNotYetValid, "RFC 7662 2.2", "nbf is not in the future", "it is ", i.NotBefore, now); err != nil {
+			return nil, err
+		}
+	}
+	t := &AccessToken{Issuer: want, Subject: i.Subject, ClientID: i.ClientID, ID: i.ID, Audience: i.Audience, Scopes: i.Scopes,
+		Expiry: i.Expiry, IssuedAt: i.IssuedAt, KeyThumbprint: i.KeyThumbprint, CertificateThumbprint: i.CertificateThumbprint, claims: string(i.Raw())}
+	if t.Subject == "" {
+		t.Subject = t.ClientID // a client's own token, as RFC 9068 section 2.2 has it
+	}
+	if err := k.that(t.Subject != "" && len(t.Subject) <= MaxSubject, BadSubject, "RFC 7662 2.2", "sub or client_id is there", "", ""); err != nil {
+		return nil, err
+	}
+	var more struct {
+		AuthTime int64          `json:"auth_time"`
+		ACR      string         `json:"acr"`
+		AMR      []string       `json:"amr"`
+		CNF      map[string]any `json:"cnf"`
+	}
+	if err := i.Claims(&more); err != nil {
+		return nil, k.failed(badPayload(err), "the claims are JSON of the right types")
+	}
+	if more.AuthTime > 0 {
+		t.AuthTime = time.Unix(more.AuthTime, 0)
+	}
+	t.ACR, t.AMR = more.ACR, more.AMR
+	other := len(more.CNF) > 0 && t.KeyThumbprint == "" && t.CertificateThumbprint == ""
+	if err := v.checkBinding(k, t.KeyThumbprint, t.CertificateThumbprint, other, by); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
