@@ -295,8 +295,8 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 	if a := c.c.Auth; a != nil {
 		switch a := a.(type) {
 		case privateKeyJWT:
-			if _, err := a.key.signing(); err != nil {
-				return nil, err
+			if a.err != nil {
+				return nil, a.err
 			}
 		case signedSecret:
 			return a, a.check()

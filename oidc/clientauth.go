@@ -168,14 +168,40 @@ func (secretJWT) Method() string { return AuthSecretJWT }
 func (a secretJWT) Format(f fmt.State, _ rune) { redact(f, "oidc.SecretJWT", "Alg", a.alg) }
 
 func (a secretJWT) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
-	return r.assert(jose.SigningKey{Alg: a.alg, Private: []byte(a.secret)})
+	s, err := jose.NewSigner(jose.SigningKey{Alg: a.alg, Private: []byte(a.secret)}, nil)
+	if err != nil {
+		return unsigned(err)
+	}
+	return r.assert(s)
 }
 
 // PrivateKeyJWT is the method "private_key_jwt": an assertion signed by a key
 // that was registered. A key that cannot sign is reported by NewClient.
-func PrivateKeyJWT(k Key) ClientAuth { return privateKeyJWT{k} }
+func PrivateKeyJWT(k Key) ClientAuth { return newPrivateKeyJWT(k) }
 
-type privateKeyJWT struct{ key Key }
+type privateKeyJWT struct {
+	key    Key
+	signer *jose.Signer
+	err    error // why there is no signer
+}
+
+func newPrivateKeyJWT(k Key) privateKeyJWT {
+	a := privateKeyJWT{key: k}
+	sk, err := k.signing()
+	if err != nil {
+		a.err = err
+		return a
+	}
+	if a.signer, err = jose.NewSigner(sk, nil); err != nil {
+		a.err = unsigned(err)
+	}
+	return a
+}
+
+// unsigned is the error for an assertion that could not be signed.
+func unsigned(err error) error {
+	return &InputError{Reason: BadConfig, Field: "ClientAuth", Detail: "the client assertion could not be signed: " + err.Error(), Err: err}
+}
 
 func (privateKeyJWT) Method() string { return AuthPrivateKey }
 
@@ -183,11 +209,10 @@ func (privateKeyJWT) Method() string { return AuthPrivateKey }
 func (a privateKeyJWT) Format(f fmt.State, _ rune) { redact(f, "oidc.PrivateKeyJWT", "Key", a.key.ID) }
 
 func (a privateKeyJWT) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
-	k, err := a.key.signing()
-	if err != nil {
-		return err
+	if a.err != nil {
+		return a.err
 	}
-	return r.assert(k)
+	return r.assert(a.signer)
 }
 
 // TLSAuth is the method "tls_client_auth": the client is whom the certificate of
@@ -260,7 +285,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // assert adds a client assertion (Core section 9, RFC 7523 section 3). It is
 // made for every request anew, with a jti that was never used.
-func (r *AuthenticatedRequest) assert(k jose.SigningKey) error {
+func (r *AuthenticatedRequest) assert(s *jose.Signer) error {
 	now := r.Now
 	claims, err := json.Marshal(struct {
 		Issuer   string `json:"iss"`
@@ -273,9 +298,9 @@ func (r *AuthenticatedRequest) assert(k jose.SigningKey) error {
 	if err != nil {
 		return err
 	}
-	jwt, err := jose.Sign(k, nil, claims)
+	jwt, err := s.Sign(claims)
 	if err != nil {
-		return &InputError{Reason: BadConfig, Field: "ClientAuth", Detail: "the client assertion could not be signed: " + err.Error(), Err: err}
+		return unsigned(err)
 	}
 	r.Form.Set("client_id", r.ClientID)
 	r.Form.Set("client_assertion_type", assertionType)

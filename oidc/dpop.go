@@ -48,10 +48,10 @@ const proofKeyBits = 2048
 // makes it, Pending and Tokens carry it, also through Export. Printed, logged or
 // marshalled to JSON it shows its thumbprint alone.
 type DPoPKey struct {
-	alg    string
-	signer crypto.Signer
-	jwk    json.RawMessage // the public half
-	jkt    string
+	alg     string
+	private crypto.Signer
+	proofs  *jose.Signer
+	jkt     string
 }
 
 // Thumbprint is the SHA-256 thumbprint of the public key (RFC 7638): the value of
@@ -89,15 +89,16 @@ func (c *Client) dpopKeyOr(k *DPoPKey) (*DPoPKey, error) {
 }
 
 func dpopKey(alg string, signer crypto.Signer) (*DPoPKey, error) {
-	jwk, err := jose.PublicJWK(signer.Public())
+	jwk, jkt, err := jose.PublicJWKAndThumbprint(signer.Public())
 	if err != nil {
 		return nil, err
 	}
-	jkt, err := jose.Thumbprint(signer.Public())
+	// RFC 9449 section 4.2.
+	proofs, err := jose.NewSigner(jose.SigningKey{Alg: alg, Private: signer}, map[string]any{"typ": "dpop+jwt", "jwk": jwk})
 	if err != nil {
 		return nil, err
 	}
-	return &DPoPKey{alg: alg, signer: signer, jwk: jwk, jkt: jkt}, nil
+	return &DPoPKey{alg: alg, private: signer, proofs: proofs, jkt: jkt}, nil
 }
 
 // export is the key in text: the algorithm and the shortest form of the private
@@ -108,7 +109,7 @@ func (k *DPoPKey) export() (string, error) {
 	}
 	var private []byte
 	var err error
-	switch p := k.signer.(type) {
+	switch p := k.private.(type) {
 	case *ecdsa.PrivateKey:
 		private, err = p.Bytes()
 	case ed25519.PrivateKey:
@@ -191,7 +192,7 @@ func (k *DPoPKey) proof(method, target, accessToken, nonce string, now time.Time
 	if err != nil {
 		return "", err
 	}
-	proof, err := jose.Sign(jose.SigningKey{Alg: k.alg, Private: k.signer}, map[string]any{"typ": "dpop+jwt", "jwk": k.jwk}, payload)
+	proof, err := k.proofs.Sign(payload)
 	if err != nil {
 		return "", &InputError{Reason: BadConfig, Field: "DPoP key", Detail: "the proof could not be signed: " + err.Error(), Err: err}
 	}

@@ -67,33 +67,39 @@ func PublicKeySet(keys ...SigningKey) ([]byte, error) {
 // PublicJWK returns the public key alone as a JWK with its required members, as
 // the jwk header of a DPoP proof wants it (RFC 9449 section 4.2).
 func PublicJWK(public crypto.PublicKey) (json.RawMessage, error) {
-	j, err := jwkOf(public)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(j)
+	jwk, _, err := PublicJWKAndThumbprint(public)
+	return jwk, err
 }
 
-// Thumbprint returns the SHA-256 thumbprint of a public key (RFC 7638, RFC 8037
-// section 2) in base64url: the usual choice of a kid.
-func Thumbprint(public crypto.PublicKey) (string, error) {
-	j, err := jwkOf(public)
-	if err != nil {
-		return "", err
+// PublicJWKAndThumbprint is PublicJWK with the SHA-256 thumbprint (RFC 7638, RFC
+// 8037 section 2) in base64url, which is a hash of it.
+func PublicJWKAndThumbprint(public crypto.PublicKey) (jwk json.RawMessage, thumbprint string, err error) {
+	j, fail := jwkOf(public)
+	if fail != nil {
+		return nil, "", fail
 	}
-	// RFC 7638 section 3.2: the required members in lexicographic order, without
-	// white space. None of the values needs an escape.
-	var text string
+	text := j.canonical()
+	sum := sha256.Sum256([]byte(text))
+	return json.RawMessage(text), base64.RawURLEncoding.EncodeToString(sum[:]), nil
+}
+
+// Thumbprint returns the thumbprint alone: the usual choice of a kid.
+func Thumbprint(public crypto.PublicKey) (string, error) {
+	_, thumbprint, err := PublicJWKAndThumbprint(public)
+	return thumbprint, err
+}
+
+// canonical is RFC 7638 section 3.2: the required members in lexicographic order,
+// without white space. None of the values needs an escape.
+func (j publicJWK) canonical() string {
 	switch j.Kty {
 	case "RSA":
-		text = `{"e":"` + j.E + `","kty":"RSA","n":"` + j.N + `"}`
+		return `{"e":"` + j.E + `","kty":"RSA","n":"` + j.N + `"}`
 	case "EC":
-		text = `{"crv":"` + j.Crv + `","kty":"EC","x":"` + j.X + `","y":"` + j.Y + `"}`
+		return `{"crv":"` + j.Crv + `","kty":"EC","x":"` + j.X + `","y":"` + j.Y + `"}`
 	default:
-		text = `{"crv":"` + j.Crv + `","kty":"OKP","x":"` + j.X + `"}`
+		return `{"crv":"` + j.Crv + `","kty":"OKP","x":"` + j.X + `"}`
 	}
-	sum := sha256.Sum256([]byte(text))
-	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }
 
 func jwkOf(public crypto.PublicKey) (publicJWK, *Error) {

@@ -7,13 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha512"
-	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/big"
 	"strconv"
 )
 
@@ -33,12 +31,26 @@ type SigningKey struct {
 // nor crit and b64, which change what a signature means. A key that does not fit
 // its Alg is a [BadKey], an error of the signer [SigningFailed].
 func Sign(k SigningKey, header map[string]any, payload []byte) (string, error) {
-	a, err := k.check()
+	s, err := NewSigner(k, header)
 	if err != nil {
 		return "", err
 	}
-	if len(payload) == 0 {
-		return "", refuse(Malformed, "nothing to sign")
+	return s.Sign(payload)
+}
+
+// Signer signs many payloads with one key under one header, which are checked and
+// encoded once. It is safe for concurrent use if the key is.
+type Signer struct {
+	key    SigningKey
+	alg    algorithm
+	header string // encoded, with the dot behind it
+}
+
+// NewSigner makes a Signer. key, header and errors are as for [Sign].
+func NewSigner(k SigningKey, header map[string]any) (*Signer, error) {
+	a, err := k.check()
+	if err != nil {
+		return nil, err
 	}
 	all := maps.Clone(header)
 	if all == nil {
@@ -46,7 +58,7 @@ func Sign(k SigningKey, header map[string]any, payload []byte) (string, error) {
 	}
 	for _, name := range [...]string{"alg", "kid", "crit", "b64"} {
 		if _, there := all[name]; there {
-			return "", refuse(UnsupportedHeader, name+" must not be set by the caller")
+			return nil, refuse(UnsupportedHeader, name+" must not be set by the caller")
 		}
 	}
 	all["alg"] = k.Alg
@@ -55,20 +67,31 @@ func Sign(k SigningKey, header map[string]any, payload []byte) (string, error) {
 	}
 	protected, cause := json.Marshal(all)
 	if cause != nil {
-		return "", &Error{Reason: Malformed, Detail: "header", Err: cause}
+		return nil, &Error{Reason: Malformed, Detail: "header", Err: cause}
 	}
+	return &Signer{key: k, alg: a, header: base64.RawURLEncoding.EncodeToString(protected) + "."}, nil
+}
 
-	token := base64.RawURLEncoding.AppendEncode(nil, protected)
-	token = append(token, '.')
+// Sign signs payload and returns the token in the compact serialization.
+func (s *Signer) Sign(payload []byte) (string, error) {
+	if len(payload) == 0 {
+		return "", refuse(Malformed, "nothing to sign")
+	}
+	const signature = 400 // that of an RSA key of 2048 bits, encoded, fits
+	token := make([]byte, 0, len(s.header)+base64.RawURLEncoding.EncodedLen(len(payload))+signature)
+	token = append(token, s.header...)
 	token = base64.RawURLEncoding.AppendEncode(token, payload)
-	signature, err := k.sign(a, token)
+	sig, err := s.key.sign(s.alg, token)
 	if err != nil {
 		return "", err
 	}
 	token = append(token, '.')
-	token = base64.RawURLEncoding.AppendEncode(token, signature)
+	token = base64.RawURLEncoding.AppendEncode(token, sig)
 	return string(token), nil
 }
+
+// Format prints the key without its private part.
+func (s *Signer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.key.redacted())) }
 
 // Unsigned returns payload as an unsecured token (RFC 7519 section 6.1), which
 // proves nothing.
@@ -193,18 +216,47 @@ func (k SigningKey) sign(a algorithm, input []byte) ([]byte, *Error) {
 	return signature, nil
 }
 
-// rawECDSA turns the ASN.1 signature of a crypto.Signer into R || S.
+// rawECDSA turns the ASN.1 signature of a crypto.Signer into R || S: a SEQUENCE of
+// two INTEGERs in DER (RFC 3279 section 2.2.3). encoding/asn1 does the same by
+// reflection, at the price of six allocations for each signature.
 func rawECDSA(der []byte, size int) ([]byte, *Error) {
-	var sig struct{ R, S *big.Int }
-	rest, err := asn1.Unmarshal(der, &sig)
-	if err != nil || len(rest) != 0 || sig.R.Sign() <= 0 || sig.S.Sign() <= 0 ||
-		sig.R.BitLen() > 8*size || sig.S.BitLen() > 8*size {
+	raw := make([]byte, 2*size)
+	rest, ok := derElement(&der, 0x30)
+	for i := 0; ok && i < 2; i++ {
+		var n []byte
+		if n, ok = derElement(&rest, 0x02); ok {
+			// Above zero, and in its shortest form.
+			ok = len(n) > 0 && n[0] < 0x80 && (n[0] != 0 || len(n) > 1 && n[1] >= 0x80)
+			n = trimZeros(n)
+			if ok = ok && len(n) > 0 && len(n) <= size; ok {
+				copy(raw[(i+1)*size-len(n):], n)
+			}
+		}
+	}
+	if !ok || len(rest) != 0 || len(der) != 0 {
 		return nil, refuse(SigningFailed, "the signer returned no ASN.1 ECDSA signature of this curve")
 	}
-	raw := make([]byte, 2*size)
-	sig.R.FillBytes(raw[:size])
-	sig.S.FillBytes(raw[size:])
 	return raw, nil
+}
+
+// derElement takes the element of a tag from the front of b. A signature is shorter
+// than 256 bytes.
+func derElement(b *[]byte, tag byte) ([]byte, bool) {
+	in := *b
+	if len(in) < 2 || in[0] != tag {
+		return nil, false
+	}
+	n, head := int(in[1]), 2
+	if n == 0x81 && len(in) > 2 && in[2] >= 0x80 {
+		n, head = int(in[2]), 3
+	} else if n >= 0x80 {
+		return nil, false
+	}
+	if len(in) < head+n {
+		return nil, false
+	}
+	*b = in[head+n:]
+	return in[head : head+n], true
 }
 
 func (k SigningKey) redacted() string {

@@ -249,9 +249,13 @@ func TestThumbprint(t *testing.T) {
 }
 
 func TestPublicJWK(t *testing.T) {
-	text := string(must(PublicJWK(&p256Key().PublicKey)))
-	if strings.Contains(text, "kid") || strings.Contains(text, `"d"`) || !strings.HasPrefix(text, `{"kty":"EC","crv":"P-256","x":"`) {
-		t.Fatalf("got %s", text)
+	jwk, thumbprint, err := PublicJWKAndThumbprint(&p256Key().PublicKey)
+	text := string(jwk)
+	if err != nil || strings.Contains(text, "kid") || strings.Contains(text, `"d"`) || !strings.HasPrefix(text, `{"crv":"P-256","kty":"EC","x":"`) {
+		t.Fatalf("got %s, %v", text, err)
+	}
+	if want := must(Thumbprint(&p256Key().PublicKey)); thumbprint != want {
+		t.Errorf("got %s, want %s", thumbprint, want)
 	}
 }
 
@@ -314,5 +318,22 @@ func TestHostile147Secrets(t *testing.T) {
 				t.Fatalf("got %s", text)
 			}
 		})
+	}
+}
+
+// TestSigner signs many payloads as Sign does one.
+func TestSigner(t *testing.T) {
+	k := SigningKey{Alg: "HS256", Private: []byte(strings.Repeat("k", 32))}
+	s := must(NewSigner(k, map[string]any{"typ": "x"}))
+	for _, payload := range []string{`{"a":1}`, `{"b":2}`} {
+		if got, want := must(s.Sign([]byte(payload))), must(Sign(k, map[string]any{"typ": "x"}, []byte(payload))); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if _, err := s.Sign(nil); !errors.Is(err, Malformed) {
+		t.Errorf("nothing to sign: got %v", err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", s, s, s); strings.Contains(text, "kkkk") {
+		t.Errorf("the key is printed: %s", text)
 	}
 }

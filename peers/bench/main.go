@@ -84,6 +84,7 @@ func parts() []part {
 		{"idtoken", measureIDTokens},
 		{"accesstoken", measureAccessTokens},
 		{"login", measureLogins},
+		{"boundlogin", measureBoundLogins},
 		{"session", measureSessions},
 		{"kept", measureKept},
 		{"keys", measureKeys},

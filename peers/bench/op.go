@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -111,6 +112,8 @@ func (op *cannedOP) handler(iss, idToken string) http.Handler {
 	mux.Handle("/.well-known/openid-configuration", say(document))
 	mux.Handle("/jwks", say(op.JWKS))
 	mux.Handle("/token", say(tokens))
+	mux.Handle("/token-dpop", say(bytes.Replace(tokens, []byte(`"Bearer"`), []byte(`"DPoP"`), 1)))
+	mux.Handle("/par", say([]byte(`{"request_uri":"urn:ietf:params:oauth:request_uri:6esc_11ACC5bwc014ltc14eY22c","expires_in":60}`)))
 	mux.Handle("/userinfo", say(user))
 	mux.HandleFunc("/opened", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, op.opened.Load()) })
 	return mux
