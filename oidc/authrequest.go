@@ -100,19 +100,23 @@ type ClaimsRequest struct {
 	Extra map[string]any `json:"-"`
 }
 
-// MarshalJSON writes the members and Extra as one object.
+// MarshalJSON writes the members, and behind them Extra, as one object.
 func (c ClaimsRequest) MarshalJSON() ([]byte, error) {
-	all := make(map[string]any, 2+len(c.Extra))
-	maps.Copy(all, c.Extra)
-	for name, m := range map[string]map[string]*ClaimRequest{"userinfo": c.UserInfo, "id_token": c.IDToken} {
-		if _, there := all[name]; there {
+	type plain ClaimsRequest
+	own, err := json.Marshal(plain(c))
+	if err != nil || len(c.Extra) == 0 {
+		return own, err
+	}
+	for _, name := range []string{"userinfo", "id_token"} {
+		if _, there := c.Extra[name]; there {
 			return nil, refuse("Claims", name+" has a field of its own")
 		}
-		if len(m) > 0 {
-			all[name] = m
-		}
 	}
-	return json.Marshal(all)
+	extra, err := json.Marshal(c.Extra)
+	if err != nil || string(own) == "{}" {
+		return extra, err
+	}
+	return slices.Concat(own[:len(own)-1], []byte(","), extra[1:]), nil
 }
 
 // ClaimRequest qualifies one claim (Core section 5.5.1). An ID Token whose claim

@@ -41,7 +41,7 @@ func TestIntent(t *testing.T) {
 func TestClaimsRequestExtra(t *testing.T) {
 	c := oidc.ClaimsRequest{IDToken: map[string]*oidc.ClaimRequest{"acr": nil}, Extra: map[string]any{"sharing_duration": 60000, "cdr_arrangement_id": "x"}}
 	got, err := json.Marshal(&c)
-	if want := `{"cdr_arrangement_id":"x","id_token":{"acr":null},"sharing_duration":60000}`; err != nil || string(got) != want {
+	if want := `{"id_token":{"acr":null},"cdr_arrangement_id":"x","sharing_duration":60000}`; err != nil || string(got) != want {
 		t.Errorf("got %s, %v", got, err)
 	}
 	r := setup(t, newOP(t))

@@ -31,11 +31,12 @@ var faults = merged(
 	dpopFaults,
 	jarmFaults,
 	detailFaults,
+	detachedFaults,
 	mtlsFaults,
 	introspectionFaults,
 )
 
-var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney, "Mutual TLS": mtlsJourney, "Introspection": introspectionJourney}
+var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney, "Mutual TLS": mtlsJourney, "Introspection": introspectionJourney, "Detached signature": detachedJourney}
 
 func merged(tables ...map[oidctest.Fault]outcome) map[oidctest.Fault]outcome {
 	all := make(map[oidctest.Fault]outcome)

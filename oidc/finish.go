@@ -166,12 +166,18 @@ func (c *Client) checkResponseIssuer(k *checker, a AuthResponse) error {
 
 // authErrorHints say what to do about an error that is not the user's wish.
 var authErrorHints = map[string]string{
-	"invalid_scope":             "the OP does not grant a scope that was asked for",
-	"unauthorized_client":       "the client is not registered for this response type or grant",
-	"unsupported_response_type": "the OP does not do this response type for the client",
-	"login_required":            "the user must log in: repeat without prompt none",
-	"interaction_required":      "the user must be asked: repeat without prompt none",
-	"consent_required":          "the user must consent: repeat without prompt none",
+	"invalid_scope":                 "the OP does not grant a scope that was asked for",
+	"unauthorized_client":           "the client is not registered for this response type or grant",
+	"unsupported_response_type":     "the OP does not do this response type for the client",
+	"invalid_request_object":        "the OP does not accept the request object: compare its algorithms with those that are registered",
+	"request_not_supported":         "the OP takes no request object by value: set ClientConfig.PAR, or no RequestObject",
+	"invalid_request_uri":           "the OP does not accept the reference: it is used, too old, not registered, or could not be fetched",
+	"request_uri_not_supported":     "the OP fetches no request object: send it by value",
+	"invalid_authorization_details": "the OP does not grant authorization details of this type, or with these members",
+	"invalid_target":                "the OP knows no resource by that name, or none was named",
+	"login_required":                "the user must log in: repeat without prompt none",
+	"interaction_required":          "the user must be asked: repeat without prompt none",
+	"consent_required":              "the user must consent: repeat without prompt none",
 }
 
 // checkArtefacts asks for exactly what the response type holds (Core sections

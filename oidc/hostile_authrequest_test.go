@@ -294,7 +294,7 @@ func TestAuthParams(t *testing.T) {
 		{"hints", oidc.AuthParams{LoginHint: "alice+x@example.com", IDTokenHint: "a.b.c"}, map[string]string{"login_hint": "alice+x@example.com", "id_token_hint": "a.b.c"}},
 		{"acr", oidc.AuthParams{ACRValues: []string{"2", "1"}}, map[string]string{"acr_values": "2 1"}},
 		{"claims", oidc.AuthParams{Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"email": nil, "name": {Essential: true}}, IDToken: map[string]*oidc.ClaimRequest{"acr": {Values: []any{"a", "b"}}, "sub": {Value: "x"}}}},
-			map[string]string{"claims": `{"id_token":{"acr":{"values":["a","b"]},"sub":{"value":"x"}},"userinfo":{"email":null,"name":{"essential":true}}}`}},
+			map[string]string{"claims": `{"userinfo":{"email":null,"name":{"essential":true}},"id_token":{"acr":{"values":["a","b"]},"sub":{"value":"x"}}}`}},
 		{"resource", oidc.AuthParams{Resources: []string{"https://api.example/"}}, map[string]string{"resource": "https://api.example/"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

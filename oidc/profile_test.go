@@ -17,6 +17,20 @@ import (
 	"rely.example/oidctest"
 )
 
+var detachedFaults = map[oidctest.Fault]outcome{
+	oidctest.SHashWrong: oidc.BadStateHash, oidctest.SHashNumber: oidc.BadClaim, oidctest.SHashMissing: oidc.BadStateHash,
+}
+
+// detachedJourney is a login under FAPI 1.0, whose ID Token signs the response.
+func detachedJourney(j *journey) error {
+	r := bank(j.t, oidc.FAPI1Advanced)
+	j.op, j.opts, j.p, j.reg, j.c, j.wire = r.op, r.opts, r.p, r.reg, r.c, r.wire
+	j.op.Break(j.fault.Fault)
+	j.op.ClearLog()
+	_, err := r.login()
+	return err
+}
+
 // bank is a client as a FAPI profile wants it, at an OP that does too.
 func bank(t *testing.T, p oidc.Profile, edit ...func(*oidctest.Config)) *rig {
 	t.Helper()

@@ -295,6 +295,8 @@ func agreed(c *checker, asked, got ClientMetadata) (ClientMetadata, error) {
 		{"introspection_signed_response_alg", asked.IntrospectionSignedResponseAlg, got.IntrospectionSignedResponseAlg},
 		{"introspection_encrypted_response_alg", asked.IntrospectionEncryptedResponseAlg, got.IntrospectionEncryptedResponseAlg},
 		{"introspection_encrypted_response_enc", asked.IntrospectionEncryptedResponseEnc, got.IntrospectionEncryptedResponseEnc},
+		{"request_object_encryption_alg", asked.RequestObjectEncryptionAlg, got.RequestObjectEncryptionAlg},
+		{"request_object_encryption_enc", asked.RequestObjectEncryptionEnc, got.RequestObjectEncryptionEnc},
 		{"request_object_signing_alg", asked.RequestObjectSigningAlg, got.RequestObjectSigningAlg},
 		{"token_endpoint_auth_signing_alg", asked.TokenEndpointAuthSigningAlg, got.TokenEndpointAuthSigningAlg},
 		{"subject_type", asked.SubjectType, got.SubjectType},

@@ -81,7 +81,7 @@ func behaviours() []behaviour {
 		userInfoFaults(), refreshFaults(),
 		dpopFaults(), mtlsFaults(), introspectionFaults(),
 		deviceFaults(), cibaFaults(), exchangeFaults(),
-		jarmFaults(), detailFaults(),
+		jarmFaults(), detailFaults(), detachedFaults(),
 	)
 }
 

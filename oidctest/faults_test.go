@@ -33,7 +33,7 @@ func twin(t *testing.T, keys *keyring) *OP {
 	t.Helper()
 	k := &keyring{current: slices.Clone(keys.current), nonce: keys.nonce, sealing: keys.sealing}
 	op := NewWith(t, Config{
-		Issuer: "https://op.test", keys: k, rand: rand.NewChaCha8([32]byte{1}),
+		Issuer: "https://op.test", StateHash: true, keys: k, rand: rand.NewChaCha8([32]byte{1}),
 		Now: func() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) },
 		Clients: []Client{
 			{ID: "ed", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA"},
