@@ -1,0 +1,37 @@
+package login_test
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net/http"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"rely.example/login"
+)
+
+// A server that ends without breaking off a login.
+func ExampleManager_Readiness() {
+	var m *login.Manager // of login.New
+
+	// region: shutdown
+	http.Handle("/ready", m.Readiness()) // where the load balancer asks
+	server := &http.Server{Addr: "localhost:8080"}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		_ = server.Shutdown(grace) // callbacks in mid-flight finish
+	}()
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		log.Fatal(err)
+	}
+	if err := m.Close(); err != nil { // refreshes end, and what was not saved is
+		log.Print(err)
+	}
+	// endregion
+}
