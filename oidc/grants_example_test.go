@@ -84,3 +84,106 @@ func ExampleClient_BeginDevice() {
 	fmt.Println(tokens.IDToken.Identity().Subject)
 	// Output: alice-248289761001
 }
+
+// A service that calls the next one for its user.
+func ExampleClient_ExchangeToken() {
+	op, provider, known := startFor(oidctest.Client{GrantTypes: []string{oidc.GrantTokenExchange, "authorization_code"}})
+	defer op.Close()
+	ctx := context.Background()
+	client, err := oidc.NewClient(provider, oidc.ClientConfig{ID: known.ID, Secret: known.Secret, Metadata: oidc.ClientMetadata{RedirectURIs: known.RedirectURIs}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	request, err := client.Begin(ctx, oidc.AuthParams{Scopes: []string{"email"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	response, err := oidc.ReadAuthResponse(browse(op, request.URL()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := client.Finish(ctx, request.Pending, response)
+	if err != nil {
+		log.Fatal(err)
+	}
+	received := tokens.AccessToken
+
+	// region: token-exchange
+	exchanged, err := client.ExchangeToken(ctx, oidc.TokenExchange{
+		SubjectToken:       received, // an access token, of the user whose request this is
+		RequestedTokenType: oidc.TypeAccessToken,
+		Audiences:          []string{"billing"},
+		TokenParams:        oidc.TokenParams{Scopes: []string{"email"}},
+	})
+	// endregion
+
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(exchanged.Scopes, exchanged.AccessToken != received)
+	// Output: [email] true
+}
+
+// A service that vouches for a user by a key of its own.
+func ExampleClient_JWTBearer() {
+	key := testKey()
+	jwks, err := oidc.PublicJWKS(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	op, provider, known := startFor(oidctest.Client{GrantTypes: []string{oidc.GrantJWTBearer}, JWKS: jwks})
+	defer op.Close()
+	ctx := context.Background()
+	client, err := oidc.NewClient(provider, oidc.ClientConfig{ID: known.ID, Secret: known.Secret, Metadata: oidc.ClientMetadata{GrantTypes: known.GrantTypes}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// region: assertion-grant
+	assertion, err := client.SignGrant(oidc.GrantAssertion{Key: key, Subject: "alice"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := client.JWTBearer(ctx, assertion, oidc.TokenParams{Scopes: []string{"calendar"}})
+	// endregion
+
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tokens.Scopes)
+	// Output: [calendar]
+}
+
+// A login that the user confirms on a phone.
+func ExampleClient_BeginCIBA() {
+	op, provider, known := startFor(oidctest.Client{GrantTypes: []string{oidc.GrantCIBA}})
+	defer op.Close()
+	ctx, id, secret := context.Background(), known.ID, known.Secret
+
+	// region: ciba
+	client, err := oidc.NewClient(provider, oidc.ClientConfig{
+		ID: id, Secret: secret,
+		Metadata: oidc.ClientMetadata{
+			GrantTypes:                   []string{oidc.GrantCIBA},
+			BackchannelTokenDeliveryMode: oidc.CIBAPoll,
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	login, err := client.BeginCIBA(ctx, oidc.CIBAParams{
+		LoginHint:      "alice@example.com",
+		BindingMessage: "Till 7: 42", // shown here and on the phone
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := client.FinishCIBA(ctx, login) // waits, and polls as it should
+	// endregion
+
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tokens.IDToken.Subject)
+	// Output: alice-248289761001
+}

@@ -260,10 +260,11 @@ func isForm(r *http.Request) bool {
 }
 
 // duplicate returns the name of a parameter that occurs twice, which RFC 6749,
-// section 3.1 and 3.2, forbids; resource may (RFC 8707, section 2).
+// section 3.1 and 3.2, forbids; resource may (RFC 8707, section 2), and
+// audience (RFC 8693, section 2.1).
 func duplicate(v url.Values) string {
 	for name, values := range v {
-		if len(values) > 1 && name != "resource" {
+		if len(values) > 1 && name != "resource" && name != "audience" {
 			return name
 		}
 	}
