@@ -22,14 +22,18 @@ const (
 // vouches for a user (RFC 7523 section 2.1): one that SignGrant made, or another
 // service. There is no ID Token, and no refresh token: the assertion, or a new one,
 // is presented again.
-func (c *Client) JWTBearer(ctx context.Context, assertion string, p TokenParams) (*Tokens, error) {
+func (c *Client) JWTBearer(ctx context.Context, assertion string, p TokenParams) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "JWTBearer")
+	defer call.end(&err)
 	return c.assertionGrant(ctx, GrantJWTBearer, assertion, p)
 }
 
 // SAML2Bearer is JWTBearer for a SAML 2.0 assertion, which is sent in base64url (RFC
 // 7522 section 2.1). assertion is the XML of one Assertion element, as it was
 // signed.
-func (c *Client) SAML2Bearer(ctx context.Context, assertion []byte, p TokenParams) (*Tokens, error) {
+func (c *Client) SAML2Bearer(ctx context.Context, assertion []byte, p TokenParams) (_ *Tokens, err error) {
+	ctx, call := c.call(ctx, "SAML2Bearer")
+	defer call.end(&err)
 	return c.assertionGrant(ctx, GrantSAML2Bearer, base64.RawURLEncoding.EncodeToString(assertion), p)
 }
 

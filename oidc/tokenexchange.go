@@ -81,7 +81,9 @@ func (w *exchangeWire) member(name, value string) error {
 // ExchangeToken gets a token for another one (RFC 8693): one for a service further
 // on, of fewer scopes, or of another type. What the tokens say is between the OP
 // and whom they are for; nothing of them is verified here.
-func (c *Client) ExchangeToken(ctx context.Context, x TokenExchange) (*ExchangedTokens, error) {
+func (c *Client) ExchangeToken(ctx context.Context, x TokenExchange) (_ *ExchangedTokens, err error) {
+	ctx, call := c.call(ctx, "ExchangeToken")
+	defer call.end(&err)
 	form, err := x.form()
 	if err != nil {
 		return nil, err
