@@ -58,6 +58,7 @@ func quirks() []quirk {
 		{"assertion-audience-endpoint", func(q *oidc.Quirks) { q.AssertionAudienceEndpoint = true }},
 		{"email-verified-string", func(q *oidc.Quirks) { q.EmailVerifiedString = true }},
 		{"any-response-mode", func(q *oidc.Quirks) { q.AnyResponseMode = true }},
+		{"untold-authorization-details", func(q *oidc.Quirks) { q.UntoldAuthorizationDetails = true }},
 		{"comma-scopes", func(q *oidc.Quirks) { q.CommaScopes = true }},
 		{"encoded-response-issuer", func(q *oidc.Quirks) { q.EncodedResponseIssuer = true }},
 	}

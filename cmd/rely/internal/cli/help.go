@@ -144,7 +144,11 @@ func (a *app) helpFlags(p *tty.Printer, flags *pflag.FlagSet) {
 		if f.Shorthand != "" {
 			name = "-" + f.Shorthand + ", --" + f.Name
 		}
-		if f.Value.Type() != "bool" {
+		switch {
+		case f.Value.Type() == "bool":
+		case f.NoOptDefVal != "":
+			name += "[=" + strings.ToUpper(value) + "]"
+		default:
 			name += " " + strings.ToUpper(value)
 		}
 		switch f.DefValue {

@@ -77,6 +77,8 @@ Nothing needs to be received at this machine.`,
   rely login alice@example.com --scope profile --scope email --scope offline_access
   rely login https://accounts.google.com --client-id 123 --client-secret-file secret.txt
   rely login https://op.example.com --response-type "code id_token" --response-mode form_post
+  rely login https://op.example.com --par --dpop  push the request, bind the tokens
+  rely login https://op.example.com --security fapi2-security --key client.pem
   rely login --prompt login --max-age 0s          log in again, with the password
   ssh host rely login https://op.example.com --no-browser
   ssh host rely login https://op.example.com --device`,

@@ -142,11 +142,14 @@ func source(c choice, config oidc.ClientConfig) string {
 	if c.key() {
 		field(1, "Keys", "[]oidc.Key{key}")
 	}
+	if strings.HasPrefix(c.security, "fapi") {
+		b.WriteString("\t// The Provider needs oidc.Options{StrictTLS: true}.\n")
+	}
 	switch c.security {
 	case OAuth21:
 		field(1, "Profile", "oidc.OAuth21")
 	case FAPI1Advanced:
-		field(1, "Profile", "oidc.FAPI1Advanced") // the Provider needs Options.StrictTLS
+		field(1, "Profile", "oidc.FAPI1Advanced")
 		field(1, "Certificate", "certificate")
 	case FAPI2Security:
 		field(1, "Profile", "oidc.FAPI2Security")
