@@ -25,10 +25,12 @@ const line = "Store: new(memstore.Store)"
 // package memstore.
 func kept() map[string]struct{ with, imported string } {
 	return map[string]struct{ with, imported string }{
-		"memory":     {line, "memstore"},
+		"memory": {line, "memstore"},
+		// region: stores
 		"sqlite":     {`Store: must(sqlstore.Open(context.Background(), "sqlite:"+os.Getenv("STORE")))`, "sqlstore"},
 		"postgresql": {`Store: must(sqlstore.Open(context.Background(), os.Getenv("STORE")))`, "sqlstore"},
 		"redis":      {`Store: must(redisstore.Open(context.Background(), os.Getenv("STORE")))`, "redisstore"},
+		// endregion
 	}
 }
 

@@ -1,18 +1,14 @@
 package sqlstore
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"net/url"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,60 +16,28 @@ import (
 	"testing"
 	"time"
 
+	"rely.example/internal/servers"
 	"rely.example/store"
 	"rely.example/store/storetest"
 )
 
 // server is a PostgreSQL of the test's own, on a port of its own.
 type server struct {
-	bin, dir string
-	port     int
-	run      func(name string, args ...string) *exec.Cmd
-	cmd      *exec.Cmd
-	log      bytes.Buffer
-}
-
-// postgresBin finds the folder of initdb and postgres, which Debian keeps out of
-// the PATH.
-func postgresBin() string {
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path)
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	if len(found) == 0 {
-		return ""
-	}
-	slices.Sort(found)
-	return filepath.Dir(found[len(found)-1])
+	*servers.Server
+	port int
 }
 
 // startPostgreSQL starts a server that ends with the test, or skips it.
 func startPostgreSQL(t testing.TB) *server {
 	t.Helper()
-	s := &server{bin: postgresBin()}
-	if s.bin == "" {
-		if os.Getenv("RELY_REQUIRE") == "all" {
-			t.Fatal("RELY_REQUIRE=all and there is no PostgreSQL: initdb is neither in the PATH nor under /usr/lib/postgresql")
-		}
-		t.Skip("there is no PostgreSQL: initdb is neither in the PATH nor under /usr/lib/postgresql")
-	}
-	// Not t.TempDir: its path may be too long for a socket, and closed to the
-	// user that the server runs as.
-	dir, err := os.MkdirTemp("", "rely-pg")
+	s := &server{Server: servers.For(t, servers.PostgreSQL)}
+	u, err := url.Parse(s.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	s.dir = filepath.Join(dir, "data")
-	if s.run, err = unprivileged(dir); err != nil {
+	if s.port, err = strconv.Atoi(u.Port()); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := s.run(filepath.Join(s.bin, "initdb"), "-D", s.dir, "-U", "rely", "-A", "trust", "-N", "-E", "UTF8", "--locale=C").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
-	s.port = freePort(t)
-	s.start(t)
-	t.Cleanup(s.kill)
 	return s
 }
 
@@ -86,48 +50,19 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// start starts the server and waits until it answers.
+// start starts the server after kill.
 func (s *server) start(t testing.TB) {
 	t.Helper()
-	s.cmd = s.run(filepath.Join(s.bin, "postgres"), "-D", s.dir, "-p", strconv.Itoa(s.port), "-k", filepath.Dir(s.dir),
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=60")
-	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
-	if err := s.cmd.Start(); err != nil {
+	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
-	}
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		db, err := sql.Open("pgx", s.url())
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = db.PingContext(t.Context())
-		db.Close()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.kill()
-			t.Fatalf("PostgreSQL does not answer: %v\n%s", err, s.log.String())
-		}
-		pause(t.Context(), 10*time.Millisecond)
 	}
 }
 
 // kill ends the server and all that it started at once, as a failing machine
 // does. Its backends notice that it is gone.
-func (s *server) kill() {
-	if s.cmd != nil {
-		s.cmd.Process.Kill()
-		s.cmd.Wait()
-		s.cmd = nil
-	}
-	os.Remove(filepath.Join(s.dir, "postmaster.pid"))
-}
+func (s *server) kill() { s.Kill() }
 
-func (s *server) url() string {
-	return fmt.Sprintf("postgres://rely:hunter2@127.0.0.1:%d/postgres?sslmode=disable", s.port)
-}
+func (s *server) url() string { return strings.Replace(s.URL(), "rely@", "rely:hunter2@", 1) }
 
 // fresh returns the URL of the same database with a schema that is empty.
 func (s *server) fresh(t testing.TB) string {
