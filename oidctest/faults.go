@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/url"
 	"slices"
+	"sync"
 )
 
 // Fault is one rule that the OP can be told to break; see [OP.Break].
@@ -71,6 +72,10 @@ type behaviour struct {
 	reply func(*exchange, *reply)
 }
 
+// everyFault is behaviours, made once for all OPs: it is read only, and takes more than
+// a megabyte for what some faults send.
+var everyFault = sync.OnceValue(behaviours)
+
 // behaviours returns every fault, grouped, in the order of a login.
 func behaviours() []behaviour {
 	return slices.Concat(
@@ -87,9 +92,9 @@ func behaviours() []behaviour {
 
 // Faults returns every fault, grouped, in the order of a login.
 func Faults() []FaultInfo {
-	table := behaviours()
-	infos := make([]FaultInfo, len(table))
-	for i, b := range table {
+	all := everyFault()
+	infos := make([]FaultInfo, len(all))
+	for i, b := range all {
 		infos[i] = b.FaultInfo
 	}
 	return infos

@@ -375,7 +375,7 @@ func (s *site) add(c Config, tb TB) (*OP, error) {
 	}
 	op := &OP{
 		Issuer: s.scheme + "://" + s.host + c.Path, Host: s.host,
-		c: c, site: s, tb: tb, table: behaviours(),
+		c: c, site: s, tb: tb, table: everyFault(),
 		clients: map[string]*registered{}, broken: map[Fault]bool{}, intercepts: map[Endpoint]http.HandlerFunc{},
 		keys: c.keys,
 	}
