@@ -39,7 +39,7 @@ func (a *app) addCommands(root *cobra.Command) {
 	root.AddCommand(
 		a.loginCommand(), a.registerCommand(),
 		a.tokenCommand(), a.userinfoCommand(), a.refreshCommand(), a.revokeCommand(), a.profilesCommand(),
-		a.discoverCommand(), a.doctorCommand(), a.inspectCommand(), a.verifyCommand(), a.introspectCommand(),
+		a.discoverCommand(), a.doctorCommand(), a.inspectCommand(), a.verifyCommand(), a.introspectCommand(), a.exchangeCommand(),
 		demoCommand, a.opCommand(), a.storeCommand(),
 		a.manCommand(), a.versionCommand(),
 		environmentTopic(), exitCodesTopic(),
