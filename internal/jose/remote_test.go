@@ -789,3 +789,36 @@ func BenchmarkRemoteParallel(b *testing.B) {
 		}
 	})
 }
+
+// TestRemoteStatus tells of what there is, and fetches nothing.
+func TestRemoteStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tok := issued(t)
+		i := &issuer{}
+		r := i.remote(t)
+		if got := r.Status(); got != (RemoteStatus{}) {
+			t.Errorf("before the first use: %+v", got)
+		}
+		fetched(t, i, 0)
+		accepts(t, r, tok.a)
+		want := RemoteStatus{Keys: 1, Fetched: time.Now(), Fresh: unstatedAge}
+		if got := r.Status(); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+	for _, r := range []*Remote{nil, {}} {
+		if got := r.Status(); got != (RemoteStatus{}) {
+			t.Errorf("of no Remote: %+v", got)
+		}
+	}
+}
+
+// TestRemoteEncryptWithoutKeys: what cannot be had encrypts nothing.
+func TestRemoteEncryptWithoutKeys(t *testing.T) {
+	r := NewRemote(RemoteConfig{})
+	defer r.Close()
+	token, err := r.Encrypt(t.Context(), "payload", "RSA-OAEP-256", "A128GCM")
+	if refused(t, err, KeysUnavailable); token != "" {
+		t.Errorf("got %q", token)
+	}
+}
