@@ -143,6 +143,8 @@ const (
 	BadAuthReqID Reason = "auth_req_id mismatch"
 	// BadRefreshTokenHash: rt_hash is absent where owed, or another one.
 	BadRefreshTokenHash Reason = "refresh token hash mismatch"
+	// ResourceMismatch: protected resource metadata describes another resource.
+	ResourceMismatch Reason = "metadata is of another resource"
 	// BadIssuedType: a token exchange gave another type of token than asked for.
 	BadIssuedType Reason = "issued token type refused"
 )

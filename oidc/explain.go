@@ -214,6 +214,7 @@ var advice = map[Reason]string{
 	ForeignNotification: "answer 401, and find out who sent it",
 	BadAuthReqID:        beginAnew + "; the ID Token was made for another request",
 	BadRefreshTokenHash: beginAnew + "; the refresh token was exchanged on the way",
+	ResourceMismatch:    "ask for the resource exactly as its metadata writes it, if it is the right one",
 	BadIssuedType:       "ask for the type that the OP gives, or tell its operator",
 
 	MalformedToken:     "tell who issued the token: it is no compact JWT",

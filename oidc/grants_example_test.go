@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
 
 	"rely.example/oidc"
 	"rely.example/oidctest"
@@ -186,4 +188,32 @@ func ExampleClient_BeginCIBA() {
 	}
 	fmt.Println(tokens.IDToken.Subject)
 	// Output: alice-248289761001
+}
+
+// A program that meets an API, and logs its user in where the API says.
+func ExampleFindResource() {
+	describe := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"resource":"https://%s/v1","authorization_servers":["https://op.example"]}`, r.Host)
+	}
+	server := httptest.NewTLSServer(http.HandlerFunc(describe))
+	defer server.Close()
+	ctx, api := context.Background(), server.URL+"/v1"
+	options := &oidc.Options{HTTPClient: server.Client(), AllowPrivate: []string{"127.0.0.1"}}
+	answer := &http.Response{Header: http.Header{"Www-Authenticate": {`Bearer resource_metadata="` + server.URL + `/.well-known/oauth-protected-resource/v1"`}}}
+
+	// region: protected-resource
+	challenge, ok := oidc.ReadResourceChallenge(answer.Header) // of a 401
+	if !ok {
+		log.Fatal("the API wants no access token")
+	}
+	resource, err := oidc.FindResource(ctx, api, challenge.Metadata, options)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Which of these is trusted is for the application to say; then oidc.Discover.
+	fmt.Println(resource.AuthorizationServers)
+	// endregion
+
+	// Output: [https://op.example]
 }

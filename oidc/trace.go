@@ -53,6 +53,7 @@ const (
 	StepDevice        = "device authorization"
 	StepCIBA          = "backchannel authentication"
 	StepNotification  = "CIBA notification"
+	StepResource      = "resource metadata"
 )
 
 // Exchange is one HTTP request to an OP and what came of it.
