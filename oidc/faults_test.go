@@ -34,9 +34,10 @@ var faults = merged(
 	detachedFaults,
 	mtlsFaults,
 	introspectionFaults,
+	statementFaults,
 )
 
-var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney, "Mutual TLS": mtlsJourney, "Introspection": introspectionJourney, "Detached signature": detachedJourney}
+var featureJourneys = map[string]func(*journey) error{"DPoP": dpopJourney, "Mutual TLS": mtlsJourney, "Introspection": introspectionJourney, "Detached signature": detachedJourney, "Software statement": statementJourney}
 
 func merged(tables ...map[oidctest.Fault]outcome) map[oidctest.Fault]outcome {
 	all := make(map[oidctest.Fault]outcome)

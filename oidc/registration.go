@@ -55,7 +55,8 @@ var registrationNames = []string{"client_id", "client_secret", "client_id_issued
 // is compared with m: an OP that registers other redirect URIs, a weaker
 // authentication method or another signing algorithm than it was asked for is
 // refused with BadRegistration, since a login would be less safe than its
-// author believes.
+// author believes. With a software statement (RFC 7591 section 2.3) what that holds
+// is what was asked for.
 func (p *Provider) Register(ctx context.Context, m ClientMetadata, initialToken string) (_ *Registration, err error) {
 	ctx, call := p.call(ctx, "Register")
 	defer call.end(&err)
@@ -63,14 +64,18 @@ func (p *Provider) Register(ctx context.Context, m ClientMetadata, initialToken 
 	if md.RegistrationEndpoint == "" {
 		return nil, &UnsupportedError{Feature: "dynamic registration", Detail: "the OP has no registration_endpoint; register the client at the OP's own pages"}
 	}
-	if len(m.RedirectURIs) == 0 {
+	all, err := m.withStatement()
+	if err != nil {
+		return nil, err
+	}
+	if len(all.RedirectURIs) == 0 {
 		return nil, &InputError{Reason: BadConfig, Field: "ClientMetadata.RedirectURIs", Detail: "at least one is required (Registration 2)"}
 	}
 	m = m.clone()
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	if len(m.GrantTypes) == 0 && len(m.ResponseTypes) > 0 {
+	if len(all.GrantTypes) == 0 && len(m.ResponseTypes) > 0 {
 		m.GrantTypes = grantTypesFor(m.ResponseTypes)
 	}
 	return p.registrationExchange(ctx, http.MethodPost, md.RegistrationEndpoint, initialToken, m, nil)
@@ -264,15 +269,22 @@ func stronger(m, than string) bool {
 // out, and may choose where nothing was asked (RFC 7591 section 3.2.1).
 func agreed(c *checker, asked, got ClientMetadata) (ClientMetadata, error) {
 	const spec = "RFC 7591 3.2.1"
+	statement := asked.SoftwareStatement
+	asked, err := asked.withStatement()
+	if err != nil {
+		return ClientMetadata{}, err
+	}
 	if asked.UserInfoSignedResponseAlg == "" && got.UserInfoSignedResponseAlg == "none" {
 		// Some OPs write none for the default, plain JSON (Registration section 2).
 		got.UserInfoSignedResponseAlg = ""
 	}
-	var err error
 	check := func(ok bool, title, want, have string) {
 		if err == nil {
 			err = c.that(ok, BadRegistration, spec, title, want, have)
 		}
+	}
+	if got.SoftwareStatement != "" {
+		check(got.SoftwareStatement == statement, "software_statement is returned as it was sent", "", "")
 	}
 	if got.RedirectURIs != nil {
 		check(sameSet(asked.RedirectURIs, got.RedirectURIs), "redirect_uris are those asked for",

@@ -132,6 +132,11 @@ type Config struct {
 	// every read and update of a registration (RFC 7592, section 3).
 	RotateRegistrationToken bool
 
+	// RequireSoftwareStatement registers nobody without a software statement that
+	// the OP trusts; see [OP.SoftwareStatement]. Zero means that one is read if it
+	// is there.
+	RequireSoftwareStatement bool
+
 	// AwkwardCredentials issues client identifiers and secrets with
 	// characters that must be percent-encoded in HTTP Basic authentication
 	// (RFC 6749, section 2.3.1).

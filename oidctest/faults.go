@@ -84,7 +84,7 @@ func behaviours() []behaviour {
 		authorizationFaults(),
 		tokenFaults(), tokenEndpointFaults(), signatureFaults(), headerFaults(), claimFaults(), timeFaults(), hashFaults(),
 		userInfoFaults(), refreshFaults(),
-		dpopFaults(), mtlsFaults(), introspectionFaults(),
+		dpopFaults(), mtlsFaults(), introspectionFaults(), statementFaults(),
 		deviceFaults(), cibaFaults(), exchangeFaults(),
 		jarmFaults(), detailFaults(), detachedFaults(),
 	)

@@ -149,7 +149,7 @@ type step struct {
 // steps is a login of every kind; those of a later feature come after those that
 // were there, from the file of its own tests.
 func steps() []step {
-	return slices.Concat(loginSteps(), parSteps(), dpopSteps(), mtlsSteps(), introspectionSteps(), grantSteps(), jarmSteps(), detailSteps())
+	return slices.Concat(loginSteps(), parSteps(), dpopSteps(), mtlsSteps(), introspectionSteps(), statementSteps(), grantSteps(), jarmSteps(), detailSteps())
 }
 
 // loginSteps is a login of every kind that needs no feature. Each may use what the one before received,

@@ -178,6 +178,9 @@ func (x *exchange) readClient() (Client, *registrationError) {
 		}
 		m[name] = v
 	}
+	if rerr := x.readStatement(m); rerr != nil {
+		return Client{}, rerr
+	}
 	for name, v := range map[string]any{
 		"response_types": list("code"), "grant_types": list("authorization_code"), "application_type": "web",
 		"token_endpoint_auth_method": "client_secret_basic", "id_token_signed_response_alg": "RS256",
@@ -411,7 +414,7 @@ func metadataKinds() map[string]metadataKind {
 		"backchannel_logout_uri": kindURI, "backchannel_logout_session_required": kindBool,
 		"backchannel_token_delivery_mode": kindString, "backchannel_client_notification_endpoint": kindHTTPS,
 		"backchannel_authentication_request_signing_alg": kindString, "backchannel_user_code_parameter": kindBool,
-		"scope": kindString, "software_id": kindString, "software_version": kindString,
+		"scope": kindString, "software_statement": kindString, "software_id": kindString, "software_version": kindString,
 	}
 }
 
