@@ -2,6 +2,7 @@ package rp
 
 import (
 	"context"
+	"slices"
 
 	"rely.example/oidc"
 )
@@ -39,8 +40,8 @@ func PendingKey(ctx context.Context, d Directory, a oidc.AuthResponse, redirectU
 		// Whoever the OP is, the keys are these.
 		return a.PendingKey(d.Keys...)
 	case lister:
-		for _, issuer := range arrivedFor(d, redirectURI) {
-			c, err := d.(Directory).Client(ctx, issuer)
+		if issuers := arrivedFor(d, redirectURI); len(issuers) == 1 {
+			c, err := d.(Directory).Client(ctx, issuers[0])
 			if err != nil {
 				return "", err
 			}
@@ -54,7 +55,7 @@ func PendingKey(ctx context.Context, d Directory, a oidc.AuthResponse, redirectU
 // to it that there is no second one.
 func arrivedFor(d lister, redirectURI string) (issuers []string) {
 	d.list(func(issuer, uri string) {
-		if redirectURI == "" || sameRedirectURI(redirectURI, uri) {
+		if (redirectURI == "" || sameRedirectURI(redirectURI, uri)) && !slices.Contains(issuers, issuer) {
 			issuers = append(issuers, issuer)
 		}
 	})
