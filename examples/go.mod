@@ -4,9 +4,6 @@ go 1.26.0
 
 require rely.example v0.0.0
 
-require (
-	github.com/go-jose/go-jose/v4 v4.1.9 // indirect
-	github.com/go-json-experiment/json v1.27.2 // indirect
-)
+require github.com/go-jose/go-jose/v4 v4.1.9 // indirect
 
 replace rely.example => ..

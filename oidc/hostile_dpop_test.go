@@ -49,8 +49,8 @@ func dpopJourney(j *journey) error {
 // proofOf reads the one proof of a request, with its signature verified by the key
 // in it.
 type proofOf struct {
-	alg, typ, jkt string
-	claims        map[string]any
+	alg, typ string
+	claims   map[string]any
 }
 
 func readProof(t *testing.T, h http.Header) proofOf {

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,11 @@ func TestSignedSecret(t *testing.T) {
 		}
 		wantInput(t, err, oidc.BadConfig)
 	}
-	if text := fmt.Sprintf("%+v", auth); strings.Contains(text, private.D.String()) || !strings.Contains(text, "TEAM123456") {
+	secret, err := private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%+v", auth); strings.Contains(text, new(big.Int).SetBytes(secret).String()) || !strings.Contains(text, "TEAM123456") {
 		t.Errorf("it prints %s", text)
 	}
 }

@@ -48,9 +48,11 @@ type (
 		Map     map[upper][]*string `json:"map"`
 		Any     any                 `json:"any"`
 		Default string
+		//lint:ignore U1000 that it is passed over is what is compared
 		private string
 		Skipped string `json:"-"`
-		Dash    string `json:"-,"`
+		//lint:ignore SA5008 encoding/json names such a field "-"
+		Dash string `json:"-,"`
 	}
 )
 

@@ -10,7 +10,6 @@ require software.sslmate.com/src/go-pkcs12 v0.7.4
 
 require (
 	github.com/go-jose/go-jose/v4 v4.1.9 // indirect
-	github.com/go-json-experiment/json v1.27.2 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 )
 

@@ -149,7 +149,7 @@ func mapCheck(page http.Handler) (http.Handler, *http.Request, error) {
 	}
 	var mu sync.RWMutex
 	const id = "SplxlOBeZQQYbYS6WxSbIA08a5019c17e14977aaaaa"
-	held := map[string]*session{id: {subject, claims()}}
+	held := map[string]*session{id: {subject: subject, claims: claims()}}
 	h := http.Header{"Set-Cookie": {"id=" + id}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := r.Cookie("id")
