@@ -25,7 +25,7 @@ func PendingKey(ctx context.Context, d Directory, a oidc.AuthResponse, redirectU
 	}
 	switch d := d.(type) {
 	case each:
-		err := error(nil)
+		var err error
 		for _, one := range d {
 			key, failed := PendingKey(ctx, one, a, redirectURI)
 			if failed == nil {
