@@ -124,6 +124,11 @@ type Config struct {
 	// none.
 	SigningKeys []oidc.Key
 
+	// ClientDocument is served at Paths.ClientDocument, whose URL is then the client
+	// identifier at OPs that read it there (oidc.ClientDocument,
+	// oidc.ClientConfig.IDDocument). Nil serves none.
+	ClientDocument *oidc.ClientMetadata
+
 	// InsecureAllowHTTP accepts an Origin with http on a loopback host, for
 	// development. Cookies then lack Secure and the __Host- prefix.
 	InsecureAllowHTTP bool
@@ -147,6 +152,7 @@ type Paths struct {
 	FragmentScript string // "/auth/fragment.js": of the page at Callback
 	JWKS           string // "/auth/jwks.json": the jwks_uri
 	RequestObjects string // "/auth/request", all below: request objects that OPs fetch (Core section 6.2)
+	ClientDocument string // "/auth/client.json": the client's metadata, where its identifier is a URL
 	CIBA           string // "/auth/ciba": the backchannel_client_notification_endpoint
 }
 
@@ -178,6 +184,7 @@ type Manager struct {
 	loginPrefix string
 	maxLogins   int
 	jwks        []byte
+	document    []byte // of Config.ClientDocument
 	pages       *pages
 	log         *slog.Logger
 	cache       cache
@@ -210,6 +217,11 @@ func New(c Config) (*Manager, error) {
 	if c.SigningKeys != nil {
 		if m.jwks, err = oidc.PublicJWKS(c.SigningKeys...); err != nil {
 			return nil, &Error{Reason: BadConfig, Detail: "SigningKeys", Err: err}
+		}
+	}
+	if c.ClientDocument != nil {
+		if m.document, err = oidc.ClientDocument(m.origin+m.c.Paths.ClientDocument, *c.ClientDocument); err != nil {
+			return nil, &Error{Reason: BadConfig, Detail: "ClientDocument", Err: err}
 		}
 	}
 	if err := m.chooseKeeper(); err != nil {
@@ -252,6 +264,7 @@ func (m *Manager) fillDefaults() error {
 		{&p.Initiate, "Initiate", "/auth/initiate"}, {&p.SessionFrame, "SessionFrame", "/auth/session"},
 		{&p.SessionScript, "SessionScript", "/auth/session.js"}, {&p.FragmentScript, "FragmentScript", "/auth/fragment.js"},
 		{&p.JWKS, "JWKS", "/auth/jwks.json"}, {&p.RequestObjects, "RequestObjects", "/auth/request"}, {&p.CIBA, "CIBA", "/auth/ciba"},
+		{&p.ClientDocument, "ClientDocument", "/auth/client.json"},
 	} {
 		if *d.path == "" {
 			*d.path = d.zero
@@ -306,7 +319,7 @@ func (m *Manager) fillDefaults() error {
 // all are the paths, each once.
 func (p *Paths) all() []string {
 	return []string{p.Login, p.Callback, p.Logout, p.LogoutReturn, p.BackChannel, p.FrontChannel, p.Initiate,
-		p.SessionFrame, p.SessionScript, p.FragmentScript, p.JWKS, p.RequestObjects, p.CIBA}
+		p.SessionFrame, p.SessionScript, p.FragmentScript, p.JWKS, p.RequestObjects, p.CIBA, p.ClientDocument}
 }
 
 // ours reports whether a path is one that Handler serves.

@@ -14,6 +14,7 @@ func (m *Manager) Handler() http.Handler {
 		p.BackChannel: m.handleBackChannel, p.FrontChannel: m.handleFrontChannel, p.Initiate: m.handleInitiate,
 		p.SessionFrame: m.handleSessionFrame, p.SessionScript: m.handleSessionScript, p.FragmentScript: m.handleFragmentScript,
 		p.JWKS: m.handleJWKS, p.CIBA: m.handleCIBA,
+		p.ClientDocument: m.handleClientDocument,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
@@ -44,4 +45,17 @@ func (m *Manager) handleJWKS(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "public, max-age=300")
 	h.Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(m.jwks) // a reader that left is no fault of ours
+}
+
+// handleClientDocument is Paths.ClientDocument.
+func (m *Manager) handleClientDocument(w http.ResponseWriter, r *http.Request) {
+	if m.document == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		m.show(w, http.StatusNotFound, page{Title: "Not found", Text: "There is no such page.", Links: m.homeLink()})
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(m.document) // a reader that left is no fault of ours
 }

@@ -17,6 +17,10 @@ import (
 type ClientConfig struct {
 	// ID is the client_id.
 	ID string
+	// IDDocument says that ID is the https URL of the client's metadata
+	// (ClientDocument), which the OP reads there: nobody registers the client.
+	// NewClient refuses an OP that does not announce it.
+	IDDocument bool
 	// Secret is the client_secret; empty for a public client or one with keys.
 	Secret string
 	// SecretExpires is when Secret dies; zero means never. A dead secret is not
@@ -236,6 +240,9 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 				return nil, err
 			}
 		}
+	}
+	if err := c.checkDocument(md); err != nil {
+		return nil, err
 	}
 	if err := c.cibaPossible(md); err != nil {
 		return nil, err

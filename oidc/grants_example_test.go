@@ -217,3 +217,19 @@ func ExampleFindResource() {
 
 	// Output: [https://op.example]
 }
+
+// A client that nobody registers: its identifier is where its metadata is.
+func ExampleClientDocument() {
+	// region: client-id-metadata
+	document, err := oidc.ClientDocument("https://app.example/auth/client.json", oidc.ClientMetadata{
+		ClientName:   "Notes",
+		RedirectURIs: []string{"https://app.example/auth/callback"},
+	})
+	// endregion
+
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(document))
+	// Output: {"client_id":"https://app.example/auth/client.json","client_name":"Notes","redirect_uris":["https://app.example/auth/callback"],"token_endpoint_auth_method":"none"}
+}

@@ -45,9 +45,7 @@ func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 			return nil, x.refusePage("Bad request", "The request must have exactly one "+name+".")
 		}
 	}
-	x.op.mu.Lock()
-	c, ok := x.op.clients[p.Get("client_id")]
-	x.op.mu.Unlock()
+	c, ok := x.knownClient(p.Get("client_id"))
 	if !ok {
 		return nil, x.refusePage("Unknown client", "No client with this client_id is registered here.")
 	}

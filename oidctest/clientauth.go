@@ -55,9 +55,7 @@ func (x *exchange) authenticate() *reply {
 	if a.ClientID == "" {
 		return refuse("no client is named")
 	}
-	x.op.mu.Lock()
-	c, ok := x.op.clients[a.ClientID]
-	x.op.mu.Unlock()
+	c, ok := x.knownClient(a.ClientID)
 	if !ok {
 		return refuse("the client is unknown")
 	}

@@ -121,6 +121,11 @@ type Config struct {
 	// ImplicitRefused leaves only response_type code. Zero means all six.
 	ImplicitRefused bool
 
+	// ClientDocuments lets a client be known by the URL of its metadata (OAuth Client
+	// ID Metadata Document), which is fetched by Client when it comes, once. Zero
+	// means that a client_id is what was registered.
+	ClientDocuments bool
+
 	// NoRegistration switches dynamic registration off.
 	NoRegistration bool
 

@@ -252,5 +252,6 @@ func (op *OP) grantMetadata() map[string]any {
 		"backchannel_token_delivery_modes_supported":                      list("poll", "ping", "push"),
 		"backchannel_authentication_request_signing_alg_values_supported": list(asymmetric(SigningAlgs())...),
 		"backchannel_user_code_parameter_supported":                       true,
+		"client_id_metadata_document_supported":                           op.c.ClientDocuments,
 	}
 }
