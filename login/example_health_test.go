@@ -2,7 +2,6 @@ package login_test
 
 import (
 	"context"
-	"errors"
 	"log"
 	"net/http"
 	"os/signal"
@@ -21,14 +20,17 @@ func ExampleManager_Readiness() {
 	server := &http.Server{Addr: "localhost:8080"}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	go func() {
-		<-ctx.Done()
+	ended := make(chan error, 1)
+	go func() { ended <- server.ListenAndServe() }()
+	select {
+	case err := <-ended:
+		log.Print(err)
+	case <-ctx.Done():
 		grace, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		_ = server.Shutdown(grace) // callbacks in mid-flight finish
-	}()
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		log.Fatal(err)
+		if err := server.Shutdown(grace); err != nil { // callbacks in mid-flight finish
+			log.Print(err)
+		}
 	}
 	if err := m.Close(); err != nil { // refreshes end, and what was not saved is
 		log.Print(err)
