@@ -215,7 +215,7 @@ func TestHostileRemote(t *testing.T) {
 		fetched(t, i, 4)
 	})
 	run("061_rotation_during_a_fetch_for_a_forged_token", func(t *testing.T) {
-		i := &issuer{delay: time.Second}
+		i := &issuer{delay: secondLook / 10}
 		r := i.remote(t)
 		accepts(t, r, tok.a)
 		var group sync.WaitGroup
@@ -227,7 +227,7 @@ func TestHostileRemote(t *testing.T) {
 		fetched(t, i, 3)
 	})
 	run("061_two_rotations_during_one_fetch", func(t *testing.T) {
-		i := &issuer{delay: time.Second}
+		i := &issuer{delay: secondLook / 10}
 		r := i.remote(t)
 		accepts(t, r, tok.a)
 		i.publish(oldKey, newKey)
