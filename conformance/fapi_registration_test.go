@@ -29,18 +29,17 @@ func (r registrant) withStatement() {
 	r.keep(jwksURI, string(r.metadata.JWKS))
 	r.metadata.JWKS, r.metadata.JWKSURI = nil, jwksURI
 
-	directory := oidctest.NewWith(r.T, oidctest.Config{RSAKey: rotatedKey(), InMemory: true})
-	now := directory.Now().Unix()
-	statement, err := directory.Sign("PS256", map[string]any{"typ": "JWT"}, map[string]any{
-		"iss": "Open Banking Brasil prod SSA issuer", "iat": now, "jti": "ssa-1", "software_id": "rely",
-		"software_jwks_uri": jwksURI, "software_redirect_uris": []any{redirectURI}, "org_id": "org-7f3d",
+	r.start(func(c *oidctest.Config) {
+		c.MTLS, c.RotateRegistrationToken, c.RequireSoftwareStatement = oidctest.MTLSEverywhere, true, true
+	})
+	statement, err := r.op.SoftwareStatement(map[string]any{
+		"iat": r.op.Now().Unix(), "jti": "ssa-1", "software_id": "rely", "org_id": "org-7f3d",
+		"software_jwks_uri": jwksURI, "software_redirect_uris": []any{redirectURI}, "redirect_uris": []any{redirectURI},
 	})
 	if err != nil {
 		r.Fatal(err)
 	}
 	r.metadata.SoftwareStatement = statement
-
-	r.start(func(c *oidctest.Config) { c.MTLS, c.RotateRegistrationToken = oidctest.MTLSEverywhere, true })
 	cert, err := r.op.IssueCertificate("rp")
 	if err != nil {
 		r.Fatal(err)
