@@ -20,6 +20,7 @@ func oidcProvider() *Peer {
 			FormPost:      true,
 			AuthMethods:   []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
 			Registration:  allResponseTypes(),
+			DeviceFlow:    true,
 			Management:    Management{Read: true, Update: true, Delete: true, Rotates: true},
 			IDTokenAlgs:   []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},
 			UserInfoAlgs:  []string{"RS256", "PS256", "ES256", "EdDSA", "HS256"},

@@ -43,6 +43,9 @@ type Capabilities struct {
 	// Registration: the response types that a client can register itself for
 	// (Registration 1.0); empty: there is no registration.
 	Registration []string
+	// DeviceFlow: a client can register itself for client credentials, and for
+	// logins on a device (RFC 8628).
+	DeviceFlow bool
 	// Management of a registration (RFC 7592), operation by operation, as far as
 	// Rely understands the answers.
 	Management Management

@@ -115,6 +115,8 @@ const provider = new Provider(config.issuer, {
       authorizationDetailsForIntrospection: (ctx, token) => token.rar,
     },
     claimsParameter: { enabled: true },
+    clientCredentials: { enabled: true },
+    deviceFlow: { enabled: true },
   },
 });
 
