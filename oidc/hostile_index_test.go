@@ -17,7 +17,7 @@ import (
 // answer for.
 func covered() []int {
 	var out []int
-	for _, r := range [][2]int{{1, 320}, {325, 325}, {337, 341}} {
+	for _, r := range [][2]int{{1, 325}, {328, 328}, {337, 341}} {
 		for n := r[0]; n <= r[1]; n++ {
 			out = append(out, n)
 		}
