@@ -10,8 +10,8 @@ import (
 	"rely.example/peers/interop"
 )
 
-// TestGrantsWithoutBrowser gets a token by client credentials, and begins a login on
-// a device, at the OP that has both.
+// TestGrantsWithoutBrowser gets a token by client credentials, logs in by CIBA, and begins a login on
+// a device, at the OP that has all three.
 func TestGrantsWithoutBrowser(t *testing.T) {
 	has := func(c interop.Capabilities) bool { return c.DeviceFlow }
 	each(t, has, func(t *testing.T, o *interop.OP) {
@@ -32,6 +32,23 @@ func TestGrantsWithoutBrowser(t *testing.T) {
 			}
 			if again, err := source.Tokens(t.Context()); err != nil || again != first {
 				t.Errorf("got %v, %v", again, err)
+			}
+		})
+		t.Run("CIBA", func(t *testing.T) {
+			m := r.metadata(t, "code")
+			m.GrantTypes = append(m.GrantTypes, oidc.GrantCIBA)
+			m.BackchannelTokenDeliveryMode = oidc.CIBAPoll
+			c := r.client(t, p, r.register(t, p, "code", m).ClientConfig())
+			l, err := c.BeginCIBA(t.Context(), oidc.CIBAParams{LoginHint: o.User.Username, Scopes: []string{"email"}, BindingMessage: "W4SCT"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tok, err := c.PollCIBA(t.Context(), l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tok.IDToken == nil || tok.IDToken.Subject == "" || tok.AccessToken == "" {
+				t.Errorf("got %v", tok)
 			}
 		})
 		t.Run("device", func(t *testing.T) {

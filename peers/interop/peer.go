@@ -43,7 +43,7 @@ type Capabilities struct {
 	// Registration: the response types that a client can register itself for
 	// (Registration 1.0); empty: there is no registration.
 	Registration []string
-	// DeviceFlow: a client can register itself for client credentials, and for
+	// DeviceFlow: a client can register itself for client credentials, CIBA, and for
 	// logins on a device (RFC 8628).
 	DeviceFlow bool
 	// Management of a registration (RFC 7592), operation by operation, as far as

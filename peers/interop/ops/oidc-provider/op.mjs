@@ -117,6 +117,20 @@ const provider = new Provider(config.issuer, {
     claimsParameter: { enabled: true },
     clientCredentials: { enabled: true },
     deviceFlow: { enabled: true },
+    // Whoever is asked says yes at once.
+    ciba: {
+      enabled: true,
+      deliveryModes: ['poll'],
+      processLoginHint: async (ctx, hint) => hint,
+      validateRequestContext: async () => {},
+      verifyUserCode: async () => {},
+      triggerAuthenticationDevice: async (ctx, request, account, client) => {
+        const grant = new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+        grant.addOIDCScope('openid email');
+        await grant.save();
+        await provider.backchannelResult(request, grant);
+      },
+    },
   },
 });
 
