@@ -14,9 +14,9 @@ func (r *result) markdown() string {
 	c := r.counts
 	fmt.Fprintf(&b, `# Soak
 
-Written by `+"`go run ./peers/soak -write`"+`, which ran for %v until %s: %d cores, %s, %s/%s.
+Written by `+"`go run ./peers/soak -for %v -write`"+`, which ran for %v until %s: %d cores, Go %s, %s/%s.
 
-`, r.ran.Round(time.Second), r.ended.Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), runtime.GOOS, runtime.GOARCH)
+`, r.settings.length, r.ran.Round(time.Second), r.ended.Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), strings.TrimPrefix(runtime.Version(), "go"), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(&b, `%d users at once, one step each every %v: some log in and are not seen again, some log out, some come back until their session
 is over, some bring forged answers. Sessions and grants last %v, access tokens %v; the OP, a process of its own, replaces
 and withdraws its keys every %v, and its metadata is fetched anew every %v. The web floor, the relying party and the memory
