@@ -59,7 +59,8 @@ func TestRegistrationIsChecked(t *testing.T) {
 		{"unknown grant", doc{"grant_types": list("authorization_code", "password")}, meta},
 		{"unknown application type", doc{"application_type": "toaster"}, meta},
 		{"unknown subject type", doc{"subject_type": "secret"}, meta},
-		{"unknown method", doc{"token_endpoint_auth_method": "tls_client_auth"}, meta},
+		{"unknown method", doc{"token_endpoint_auth_method": "password"}, meta},
+		{"certificate without its subject", doc{"token_endpoint_auth_method": "tls_client_auth"}, meta},
 		{"key JWT without keys", doc{"token_endpoint_auth_method": "private_key_jwt"}, meta},
 		{"key JWT with keys", doc{"token_endpoint_auth_method": "private_key_jwt", "jwks": set}, ""},
 		{"key JWT with HS256", doc{"token_endpoint_auth_method": "private_key_jwt", "jwks": set, "token_endpoint_auth_signing_alg": "HS256"}, meta},
@@ -84,7 +85,8 @@ func TestRegistrationIsChecked(t *testing.T) {
 		{"pairwise at two hosts", doc{"subject_type": "pairwise", "redirect_uris": list("https://a.example/", "https://b.example/")}, meta},
 		{"pairwise at one", doc{"subject_type": "pairwise"}, ""},
 		{"sector over http", doc{"sector_identifier_uri": "http://rp.example/s"}, meta},
-		{"unknown members", doc{"colour": "blue", "software_statement": "x"}, ""},
+		{"unknown members", doc{"colour": "blue"}, ""},
+		{"statement that is no JWT", doc{"software_statement": "x"}, "invalid_software_statement"},
 		{"null members", doc{"contacts": nil, "jwks_uri": nil}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
