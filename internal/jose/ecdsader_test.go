@@ -11,11 +11,15 @@ import (
 	"testing"
 )
 
-// asn1Pair is the reading of encoding/asn1.
+// asn1Pair is the reading of encoding/asn1, which passes over what follows the two
+// numbers within their sequence: a pair is DER if it is written so again.
 func asn1Pair(der []byte, size int) ([]byte, bool) {
 	var sig struct{ R, S *big.Int }
 	rest, err := asn1.Unmarshal(der, &sig)
 	if err != nil || len(rest) != 0 || sig.R.Sign() <= 0 || sig.S.Sign() <= 0 || sig.R.BitLen() > 8*size || sig.S.BitLen() > 8*size {
+		return nil, false
+	}
+	if again, err := asn1.Marshal(sig); err != nil || !bytes.Equal(again, der) {
 		return nil, false
 	}
 	raw := make([]byte, 2*size)
@@ -58,6 +62,7 @@ func TestRawECDSAIsReadAsASN1(t *testing.T) {
 func FuzzRawECDSA(f *testing.F) {
 	f.Add([]byte{0x30, 6, 2, 1, 1, 2, 1, 1})
 	f.Add([]byte{0x30, 8, 2, 2, 0, 0x80, 2, 2, 0, 0xff})
+	f.Add([]byte("0\b\x02\x0200\x02\x0100")) // a byte more in the sequence
 	f.Fuzz(func(t *testing.T, der []byte) {
 		if len(der) > 255 {
 			return

@@ -207,6 +207,7 @@ func FuzzKeySet(f *testing.F) {
 func FuzzSign(f *testing.F) {
 	f.Add("k", "JWT", []byte(claims))
 	f.Add("", "\u2028<>&\"", []byte{0, 0xff, '.'})
+	f.Add("", "\xc2", []byte("0"))
 	set := parseSet(f, publicKey(edKey(), ""))
 	f.Fuzz(func(t *testing.T, kid, typ string, payload []byte) {
 		token, err := Sign(SigningKey{ID: kid, Alg: "Ed25519", Private: edKey()}, map[string]any{"typ": typ}, payload)

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
+	"unicode/utf8"
 )
 
 // SigningKey is a key of ours and the one algorithm it is used with. Printed,
@@ -64,6 +65,12 @@ func NewSigner(k SigningKey, header map[string]any) (*Signer, error) {
 	all["alg"] = k.Alg
 	if k.ID != "" {
 		all["kid"] = k.ID
+	}
+	for name, value := range all {
+		// json.Marshal would write U+FFFD in place of what is not UTF-8.
+		if text, ok := value.(string); ok && !utf8.ValidString(text) {
+			return nil, refuse(Malformed, name+" is not UTF-8")
+		}
 	}
 	protected, cause := json.Marshal(all)
 	if cause != nil {

@@ -333,6 +333,8 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte(`{"issuer":"x","scopes":["a",null],"nested":{"count":7,"nested":null},"exp":1.5,"flag":true,"raw":{"a": [1]},"m":{"k":[1,2]},"b":"AQI=","at":"2026-01-02T03:04:05Z","n":12.5e3,"q":"7","f":1e300,"arr":[1,2]}`))
 	f.Add([]byte(`{"count":128,"u":-1,"f32":1e39,"in":3,"Loose":"y","p":[{"in":1},{}],"b":"*","at":"never","arr":[1]}`))
+	f.Add([]byte(`{"b":[0,255]}`))
+	f.Add([]byte(`{"b":[256]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var ours, theirs everything
 		err := Unmarshal(text, &ours)
@@ -346,6 +348,10 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		theirErr := json.Unmarshal(text, &theirs)
+		// encoding/json also reads bytes from a list of numbers; here they are base64.
+		if e, ok := errors.AsType[*Error](err); ok && e.Kind == WrongType && e.Path == "/b" {
+			return
+		}
 		if (err == nil) != (theirErr == nil) {
 			t.Fatalf("got %v, encoding/json says %v", err, theirErr)
 		}
