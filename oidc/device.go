@@ -168,7 +168,7 @@ func (c *Client) readDevice(k *checker, l *DeviceLogin, body []byte) error {
 // big OPs have a short one for it.
 func (c *Client) checkShown(k *checker, name, raw string) error {
 	u, err := url.Parse(raw)
-	ok := err == nil && u.Host != "" && u.User == nil && len(raw) <= MaxVerificationURI && printableURL(raw)
+	ok := err == nil && u.Host != "" && u.User == nil && len(raw) <= MaxVerificationURI && visible(raw)
 	shown := raw
 	if name == "verification_uri_complete" {
 		shown = "" // it holds the code
@@ -178,16 +178,6 @@ func (c *Client) checkShown(k *checker, name, raw string) error {
 	}
 	secure := u.Scheme == "https" || u.Scheme == "http" && c.p.env.opts.InsecureAllowHTTP
 	return k.that(secure, InsecureURL, "RFC 8628 3.2", name+" is https", "", shown)
-}
-
-// printableURL reports whether a URL is visible ASCII alone (RFC 3986 section 2).
-func printableURL(raw string) bool {
-	for i := range len(raw) {
-		if raw[i] <= 0x20 || raw[i] >= 0x7f {
-			return false
-		}
-	}
-	return raw != ""
 }
 
 // PollDevice asks once whether the user has decided (RFC 8628 section 3.4). If
