@@ -278,7 +278,8 @@ func TestBrowser(t *testing.T) {
 		p.click("#login .primary")
 		// The steps are played, the browser goes to the OP and comes back, and the
 		// rest is played; nobody presses anything.
-		p.until(`document.querySelectorAll('.section[data-state="done"]').length === 5 && document.querySelector("#outcome .person") !== null`)
+		// The outcome is there before it is shown; what is not shown has no innerText.
+		p.until(`document.querySelectorAll('.section[data-state="done"]').length === 5 && (document.querySelector("#outcome .person")?.innerText ?? "") !== ""`)
 		wantIn(t, p.text("#outcome"), "Logged in as Alice Liddell")
 	})
 
