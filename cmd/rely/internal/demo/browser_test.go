@@ -278,9 +278,9 @@ func TestBrowser(t *testing.T) {
 		p.click("#login .primary")
 		// The steps are played, the browser goes to the OP and comes back, and the
 		// rest is played; nobody presses anything.
-		// The outcome is there before it is shown; what is not shown has no innerText.
-		p.until(`document.querySelectorAll('.section[data-state="done"]').length === 5 && (document.querySelector("#outcome .person")?.innerText ?? "") !== ""`)
-		wantIn(t, p.text("#outcome"), "Logged in as Alice Liddell")
+		// One question for all: the page that came back is whole for a moment, before
+		// its script begins to play it.
+		p.until(`document.querySelectorAll('.section[data-state="done"]').length === 5 && document.querySelector("#outcome").innerText.includes("Logged in as Alice Liddell")`)
 	})
 
 	if got := p.heard(); len(got) > 0 {
