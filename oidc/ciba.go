@@ -485,14 +485,9 @@ func (c *Client) PollCIBA(ctx context.Context, l *CIBALogin) (_ *Tokens, err err
 	if err := c.ownCIBA(k, l); err != nil {
 		return nil, err
 	}
-	if now := c.p.env.now(); !now.Before(l.Expiry) {
-		return nil, pollExpired(k, "CIBA Core 11", l.Expiry, l.Interval)
-	}
-	w, t, err := c.redeem(ctx, k, l.DPoP, url.Values{"grant_type": {GrantCIBA}, "auth_req_id": {l.AuthReqID}}, l.Scopes)
+	form := url.Values{"grant_type": {GrantCIBA}, "auth_req_id": {l.AuthReqID}}
+	w, t, err := c.poll(ctx, k, "CIBA Core 11", &l.Interval, l.Expiry, l.DPoP, form, l.Scopes)
 	if err != nil {
-		if StillPending(err) {
-			l.Interval = slower(l.Interval, err)
-		}
 		return nil, err
 	}
 	return c.cibaTokens(ctx, k, l, w, t, expectation{})

@@ -192,14 +192,9 @@ func (c *Client) PollDevice(ctx context.Context, l *DeviceLogin) (_ *Tokens, err
 	if err := c.ownDevice(k, l); err != nil {
 		return nil, err
 	}
-	if now := c.p.env.now(); !now.Before(l.Expiry) {
-		return nil, pollExpired(k, "RFC 8628 3.5", l.Expiry, l.Interval)
-	}
-	w, t, err := c.redeem(ctx, k, l.key, url.Values{"grant_type": {GrantDeviceCode}, "device_code": {l.code}}, l.scopes)
+	form := url.Values{"grant_type": {GrantDeviceCode}, "device_code": {l.code}}
+	w, t, err := c.poll(ctx, k, "RFC 8628 3.5", &l.Interval, l.Expiry, l.key, form, l.scopes)
 	if err != nil {
-		if StillPending(err) {
-			l.Interval = slower(l.Interval, err)
-		}
 		return nil, err
 	}
 	if w.IDToken == "" || !c.OpenID() {

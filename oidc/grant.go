@@ -191,6 +191,19 @@ func slower(interval time.Duration, err error) time.Duration {
 	return max(interval, min(2*interval, maxPollBackoff))
 }
 
+// poll redeems once, unless expiry is over, and keeps interval up to date while the
+// user has not decided.
+func (c *Client) poll(ctx context.Context, k *checker, spec string, interval *time.Duration, expiry time.Time, key *DPoPKey, form url.Values, asked []string) (*tokenWire, *Tokens, error) {
+	if now := c.p.env.now(); !now.Before(expiry) {
+		return nil, nil, pollExpired(k, spec, expiry, *interval)
+	}
+	w, t, err := c.redeem(ctx, k, key, form, asked)
+	if err != nil && StillPending(err) {
+		*interval = slower(*interval, err)
+	}
+	return w, t, err
+}
+
 // await polls until there are tokens, something final is answered, ctx ends, or
 // the next poll would come after expiry. poll keeps interval up to date.
 func (c *Client) await(ctx context.Context, k *checker, spec string, interval *time.Duration, expiry time.Time, poll func() (*Tokens, error)) (*Tokens, error) {

@@ -120,10 +120,7 @@ func checkAccessToken(k *checker, token string) error {
 	if err := k.that(token != "", MissingAccessToken, "RFC 6749 5.1", "access_token is there", "", ""); err != nil {
 		return err
 	}
-	ok := len(token) <= MaxAccessToken
-	for i := 0; ok && i < len(token); i++ {
-		ok = token[i] > 0x20 && token[i] < 0x7f
-	}
+	ok := len(token) <= MaxAccessToken && visible(token)
 	return k.that(ok, BadTokenResponse, "RFC 6750 2.1", "access_token is visible ASCII of a sane size", "", "")
 }
 
