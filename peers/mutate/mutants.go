@@ -47,7 +47,11 @@ type edit struct {
 func mutateAll(root, work, only string) (all []*mutant, overlay string, err error) {
 	replace := make(map[string]string)
 	for _, t := range targets {
-		for _, name := range t.files {
+		names, err := t.files(root)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, name := range names {
 			path := filepath.Join(root, t.dir, name)
 			m := &mutator{file: filepath.ToSlash(filepath.Join(t.dir, name)), next: len(all) + 1}
 			if only != "" && !slices.Contains(strings.Split(only, ","), name) {
