@@ -8,6 +8,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 )
 
@@ -54,6 +55,36 @@ func TestRawECDSAIsReadAsASN1(t *testing.T) {
 	} {
 		if _, err := rawECDSA(der, 32); !errors.Is(err, SigningFailed) {
 			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestRawECDSALength: a sequence of 128 bytes or more, as P-521 has, says its length
+// in two bytes, and in no other way.
+func TestRawECDSALength(t *testing.T) {
+	const size = 66
+	pair := func(n int) []byte { // of two numbers of n bytes each
+		number := append([]byte{0x02, byte(n)}, bytes.Repeat([]byte{0x11}, n)...)
+		return slices.Concat(number, number)
+	}
+	for name, c := range map[string]struct {
+		der []byte
+		ok  bool
+	}{
+		"126":                   {slices.Concat([]byte{0x30, 126}, pair(61)), true},
+		"128":                   {slices.Concat([]byte{0x30, 0x81, 128}, pair(62)), true},
+		"136":                   {slices.Concat([]byte{0x30, 0x81, 136}, pair(66)), true},
+		"128 in one byte":       {slices.Concat([]byte{0x30, 128}, pair(62)), false},
+		"136 in one byte":       {slices.Concat([]byte{0x30, 136}, pair(66)), false},
+		"136 after another 0x8": {slices.Concat([]byte{0x30, 0x82, 136}, pair(66)), false},
+		"cut in the length":     {[]byte{0x30, 0x81}, false},
+	} {
+		raw, err := rawECDSA(c.der, size)
+		if c.ok != (err == nil) || c.ok && len(raw) != 2*size {
+			t.Errorf("%s: got %x, %v", name, raw, err)
+		}
+		if want, ok := asn1Pair(c.der, size); ok != c.ok || !bytes.Equal(raw, want) {
+			t.Errorf("%s: encoding/asn1 has %x, %v", name, want, ok)
 		}
 	}
 }

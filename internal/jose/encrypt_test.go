@@ -69,9 +69,67 @@ func TestEncryptForASet(t *testing.T) {
 	if _, err := set(gojose.JSONWebKey{Key: ecKey.Public(), KeyID: "any"}).Encrypt("a.b.c", "ECDH-ES", "A128GCM"); err != nil {
 		t.Error(err)
 	}
-	if _, err := both.Encrypt("a.b.c", "ECDH-ES", "A512GCM"); err == nil {
-		t.Error("an unknown enc")
+}
+
+// TestEncryptByPurpose: which key of a set encrypts is what the issuer says of each
+// (RFC 7517 sections 4.2 to 4.4).
+func TestEncryptByPurpose(t *testing.T) {
+	ops := func(names ...string) func(jwk) { return with("key_ops", names) }
+	enc := with("use", "enc")
+	rsa := func(spoil ...func(jwk)) jwk { return publicKey(rsaKey(), "rsa", spoil...) }
+	ec := func(spoil ...func(jwk)) jwk { return publicKey(p256Key(), "ec", spoil...) }
+	for _, c := range []struct {
+		name string
+		alg  string
+		keys []any
+		want string // kid, empty: none
+	}{
+		{"enc", "ECDH-ES", []any{ec(enc)}, "ec"},
+		{"unsaid", "ECDH-ES", []any{ec()}, "ec"},
+		{"alg", "ECDH-ES", []any{ec(enc, with("alg", "ECDH-ES"))}, "ec"},
+		{"another_alg", "ECDH-ES", []any{ec(enc, with("alg", "ECDH-ES+A128KW"))}, ""},
+		{"sig", "ECDH-ES", []any{ec(with("use", "sig"))}, ""},
+		{"unknown_use", "ECDH-ES", []any{ec(with("use", "tls"))}, ""},
+		{"encrypt", "RSA-OAEP", []any{rsa(ops("encrypt"))}, "rsa"},
+		{"wrapKey", "RSA-OAEP", []any{rsa(ops("wrapKey"))}, "rsa"},
+		{"deriveKey", "ECDH-ES", []any{ec(ops("deriveKey"))}, "ec"},
+		{"deriveBits", "ECDH-ES", []any{ec(ops("sign", "deriveBits"))}, "ec"},
+		{"verify", "ECDH-ES", []any{ec(ops("verify"))}, ""},
+		{"sign", "ECDH-ES", []any{ec(ops("sign"))}, ""},
+		{"enc_and_sign", "ECDH-ES", []any{ec(enc, ops("sign"))}, ""},
+		{"enc_and_wrapKey", "RSA-OAEP", []any{rsa(enc, ops("wrapKey"))}, "rsa"},
+		{"for_ES256", "ECDH-ES", []any{ec(with("alg", "ES256"))}, ""},
+		{"rsa_for_ecdh", "ECDH-ES", []any{rsa(enc)}, ""},
+		{"ec_for_rsa", "RSA-OAEP", []any{ec(enc)}, ""},
+		{"unsaid_rsa_for_ecdh", "ECDH-ES", []any{rsa()}, ""},
+		{"symmetric", "A128KW", []any{rsa(enc), ec(enc)}, ""},
+		{"the_one_that_fits", "ECDH-ES", []any{rsa(enc), ec(enc)}, "ec"},
+		{"before_unsaid", "RSA-OAEP", []any{publicKey(otherRSA(), "unsaid"), rsa(enc)}, "rsa"},
+		{"private_too", "ECDH-ES", []any{ec(enc, with("d", "AAAA"))}, ""},
+		{"broken", "ECDH-ES", []any{ec(enc, without("y"))}, ""},
+		{"weak", "RSA-OAEP", []any{rsa(enc, with("n", "AQAB"))}, ""},
+		{"no_number", "ECDH-ES", []any{ec(enc, with("x", 1))}, ""},
+		{"okp", "ECDH-ES", []any{publicKey(edKey(), "ed", enc)}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			token, err := parseSet(t, c.keys...).Encrypt("a.b.c", c.alg, "A128GCM")
+			if c.want == "" {
+				if refused(t, err, NoKey); token != "" {
+					t.Errorf("got %q", token)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, h, err := Decrypt(token, []DecryptionKey{{Private: rsaKey()}, {Private: p256Key()}}, []string{c.alg}, []string{"A128GCM"})
+			if err != nil || h.KeyID != c.want {
+				t.Errorf("got %+v, %v", h, err)
+			}
+		})
 	}
+	_, err := parseSet(t, ec(enc)).Encrypt("a.b.c", "ECDH-ES", "A512GCM")
+	refused(t, err, UnsupportedAlg)
 }
 
 func TestEncryptUnderASecret(t *testing.T) {
@@ -86,12 +144,10 @@ func TestEncryptUnderASecret(t *testing.T) {
 			t.Errorf("%v: got %q, %v", c, got, err)
 		}
 	}
-	if _, err := secret.Encrypt("a.b.c", "ECDH-ES", "A128GCM"); err == nil {
-		t.Error("ECDH-ES under a secret")
-	}
-	if _, err := ClientSecret(nil).Encrypt("a.b.c", "dir", "A128GCM"); err == nil {
-		t.Error("an empty secret")
-	}
+	_, err := secret.Encrypt("a.b.c", "ECDH-ES", "A128GCM")
+	refused(t, err, UnsupportedAlg)
+	_, err = ClientSecret(nil).Encrypt("a.b.c", "dir", "A128GCM")
+	refused(t, err, UnsupportedAlg)
 }
 
 func TestUnsigned(t *testing.T) {

@@ -198,3 +198,14 @@ func TestTransient(t *testing.T) {
 		t.Error("an error is not taken at its word")
 	}
 }
+
+// TestQuote: a short text is told whole, and a long one shows that it was cut.
+func TestQuote(t *testing.T) {
+	text := strings.Repeat("x", 64)
+	if got := quote(text); got != `"`+text+`"` {
+		t.Errorf("64 bytes: got %s", got)
+	}
+	if got := quote(text + "y"); got != `"`+text+`"…` {
+		t.Errorf("65 bytes: got %s", got)
+	}
+}

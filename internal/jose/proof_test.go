@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -35,9 +37,9 @@ func TestVerifyProof(t *testing.T) {
 		return token
 	}
 	es := SigningKey{Alg: "ES256", Private: ec}
-	algs := []string{"ES256", "EdDSA", "HS256", "none"}
+	algs := []string{"ES256", "EdDSA", "PS256", "HS256", "none", "ES999"}
 
-	for alg, k := range map[string]SigningKey{"ES256": es, "EdDSA": {Alg: "EdDSA", Private: ed}} {
+	for alg, k := range map[string]SigningKey{"ES256": es, "EdDSA": {Alg: "EdDSA", Private: ed}, "PS256": {Alg: "PS256", Private: rsaKey()}} {
 		public, _ := publicOf(k.Private)
 		p, err := VerifyProof(sign(k, map[string]any{"typ": "dpop+jwt", "jwk": jwk(public)}), algs)
 		if err != nil {
@@ -59,6 +61,19 @@ func TestVerifyProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	es64 := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	signedText := func(input string) string { // whatever it is, the key signs it
+		digest := sha256.Sum256([]byte(input))
+		r, s, err := ecdsa.Sign(rand.Reader, ec, digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return input + "." + es64(string(r.FillBytes(make([]byte, 32)))+string(s.FillBytes(make([]byte, 32))))
+	}
+	byHand := func(header, payload string) string { return signedText(es64(header) + "." + es64(payload)) }
+	if _, err := VerifyProof(byHand(`{"alg":"ES256","jwk":`+string(raw)+`}`, "{}"), algs); err != nil {
+		t.Fatalf("made by hand: %v", err)
+	}
 	secret := SigningKey{Alg: "HS256", Private: []byte("0123456789abcdef0123456789abcdef")}
 	good := sign(es, map[string]any{"jwk": jwk(&ec.PublicKey)})
 	for name, c := range map[string]struct {
@@ -77,6 +92,15 @@ func TestVerifyProof(t *testing.T) {
 		"signature changed":  {good[:len(good)-6] + "AAAAAA", algs, BadSignature},
 		"no signature":       {good[:strings.LastIndexByte(good, '.')+1], algs, BadSignature},
 		"two parts":          {"a.b", algs, Malformed},
+		"too long":           {strings.Repeat("a", MaxToken+1), algs, TooLarge},
+		"no header":          {byHand("", "{}"), algs, Malformed},
+		"header not JSON":    {byHand("ES256", "{}"), algs, Malformed},
+		"crit":               {byHand(`{"alg":"ES256","crit":["b64"],"b64":true,"jwk":`+string(raw)+`}`, "{}"), algs, UnsupportedHeader},
+		"kid too long":       {byHand(`{"alg":"ES256","kid":"`+strings.Repeat("k", MaxKeyID+1)+`","jwk":`+string(raw)+`}`, "{}"), algs, TooLarge},
+		"unsigned":           {Unsigned(map[string]any{"jwk": jwk(&ec.PublicKey)}, []byte("{}")), algs, UnsupportedAlg},
+		"unknown alg":        {byHand(`{"alg":"ES999","jwk":`+string(raw)+`}`, "{}"), algs, UnsupportedAlg},
+		"payload not base64": {signedText(es64(`{"alg":"ES256","jwk":`+string(raw)+`}`) + ".?"), algs, NotCanonical},
+		"signature padded":   {good + "=", algs, NotCanonical},
 	} {
 		p, err := VerifyProof(c.token, c.algs)
 		if !errors.Is(err, c.want) || p != (Proof{}) {

@@ -813,6 +813,28 @@ func TestRemoteStatus(t *testing.T) {
 	}
 }
 
+// TestRemoteFailedLookups: a fetch for an unknown key that fails does not show
+// that the token is forged. So it starts no cool-down, and a rotation heals as soon
+// as the pause after the last failure is over.
+func TestRemoteFailedLookups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tok := issued(t)
+		i := &issuer{}
+		r := i.remote(t)
+		accepts(t, r, tok.a)
+		i.publish(publicKey(otherRSA(), "b"))
+		i.set(func() { i.down = errors.New("reset") })
+		for n := range 3 { // more looks than one cool-down has
+			rejects(t, r, tok.b, NoKey)
+			fetched(t, i, 2+n)
+			time.Sleep(firstBackoff << n)
+		}
+		i.set(func() { i.down = nil })
+		accepts(t, r, tok.b)
+		fetched(t, i, 5)
+	})
+}
+
 // TestRemoteEncryptWithoutKeys: what cannot be had encrypts nothing.
 func TestRemoteEncryptWithoutKeys(t *testing.T) {
 	r := NewRemote(RemoteConfig{})

@@ -235,7 +235,7 @@ func rawECDSA(der []byte, size int) ([]byte, *Error) {
 			// Above zero, and in its shortest form.
 			ok = len(n) > 0 && n[0] < 0x80 && (n[0] != 0 || len(n) > 1 && n[1] >= 0x80)
 			n = trimZeros(n)
-			if ok = ok && len(n) > 0 && len(n) <= size; ok {
+			if ok = ok && len(n) <= size; ok {
 				copy(raw[(i+1)*size-len(n):], n)
 			}
 		}

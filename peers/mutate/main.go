@@ -4,7 +4,7 @@
 // nothing defends, or one that can be removed.
 //
 //	go run ./peers/mutate                  # all, a quarter of an hour or more
-//	go run ./peers/mutate -only finish.go  # these files, by name, with commas between
+//	go run ./peers/mutate -only finish.go  # these files, by name or path, with commas between
 //	go run ./peers/mutate -again out.txt   # what survived in a run whose output that is
 //	go run ./peers/mutate -write           # also writes docs/mutation.md
 //
@@ -67,7 +67,7 @@ func (t target) files(root string) ([]string, error) {
 func (t target) owns(m *mutant) bool { return path.Dir(m.file) == path.Clean(t.dir) }
 
 func main() {
-	only := flag.String("only", "", "mutate these files, by their names without the directory, with commas between")
+	only := flag.String("only", "", "mutate these files, by their names with or without the directory, with commas between")
 	again := flag.String("again", "", "judge only what survived in a former run, whose output is in this file")
 	write := flag.Bool("write", false, "write docs/mutation.md")
 	workers := flag.Int("p", runtime.NumCPU(), "test runs at once")

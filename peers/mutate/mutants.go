@@ -54,7 +54,7 @@ func mutateAll(root, work, only string) (all []*mutant, overlay string, err erro
 		for _, name := range names {
 			path := filepath.Join(root, t.dir, name)
 			m := &mutator{file: filepath.ToSlash(filepath.Join(t.dir, name)), next: len(all) + 1}
-			if only != "" && !slices.Contains(strings.Split(only, ","), name) {
+			if wanted := strings.Split(only, ","); only != "" && !slices.Contains(wanted, name) && !slices.Contains(wanted, m.file) {
 				continue
 			}
 			text, err := m.mutate(path)
