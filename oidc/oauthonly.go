@@ -120,7 +120,7 @@ func (c *Client) oauthUser(ctx context.Context, t *Tokens) (*UserInfo, error) {
 		return nil, k.failed(malformed(StepUserInfo, "RFC 8259 4", err), "the answer is a JSON object")
 	}
 	if err := k.that(subject != "" && len(subject) <= MaxSubject, BadSubject, "RFC 6749 1.1",
-		o.SubjectMember+" names the user, in at most 255 bytes", "", ""); err != nil {
+		o.SubjectMember+" names the user, in at most 255 bytes", o.SubjectMember+": a string or a whole number", ""); err != nil {
 		return nil, err
 	}
 	u := &UserInfo{claims: res.Body, issuer: c.p.md().Issuer}
