@@ -63,7 +63,7 @@ func newWindow() (*window, error) {
 	if err != nil {
 		return w, err
 	}
-	t := &http.Transport{}
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment}
 	if ca := os.Getenv("CA"); ca != "" {
 		pem, err := os.ReadFile(ca)
 		if err != nil {

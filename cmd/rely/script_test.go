@@ -77,6 +77,9 @@ func TestScripts(t *testing.T) {
 			"paste":     paste,
 			"server":    startServer,
 			"interrupt": interrupt,
+
+			"provider": playProvider,
+			"page":     runPage,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("RELY_HOME", filepath.Join(e.WorkDir, "home"))

@@ -108,3 +108,25 @@ func FuzzConfiguration(f *testing.F) {
 		}
 	})
 }
+
+func TestTemplateOf(t *testing.T) {
+	const id = "11111111-2222-3333-4444-555555555555"
+	for address, want := range map[string]string{
+		"https://login.example/organizations/v2.0":  "https://login.example/{tenantid}/v2.0",
+		"https://login.example/common":              "https://login.example/{tenantid}",
+		"https://login.example/consumers/v2.0/":     "https://login.example/{tenantid}/v2.0/",
+		"https://login.example/" + id + "/v2.0":     "https://login.example/{tenantid}/v2.0",
+		"login.example/organizations/v2.0":          "https://login.example/{tenantid}/v2.0",
+		"https://common/v2.0":                       "", // a host is no tenant
+		"https://login.example/common/common":       "", // which of them?
+		"https://login.example/other/v2.0":          "",
+		"https://login.example":                     "",
+		"https://login.example/{tenantid}/v2.0":     "",
+		"https://login.example/organizations2/v2.0": "",
+		"": "",
+	} {
+		if got := templateOf(address, []string{id}); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+}

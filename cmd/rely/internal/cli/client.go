@@ -28,6 +28,8 @@ type clientFlags struct {
 	metadataFile  string
 	quirks        []string
 	asking        askingFlags
+	tenants       tenantFlags
+	oauth         oauthFlags
 	grants        []string // to register for beside those of the response types
 }
 
@@ -41,8 +43,10 @@ func (c *clientFlags) register(cmd *cobra.Command) {
 	f.StringVar(&c.idTokenAlg, "id-token-alg", "", "expect ID Tokens signed with `ALG` (default: RS256)")
 	f.StringSliceVar(&c.grants, "grant", nil, "register for the `GRANT` too, like client_credentials")
 	f.StringVar(&c.initialToken, "initial-token-file", "", "register with the initial access token in `FILE` (- for standard input, or RELY_INITIAL_TOKEN)")
-	f.StringVar(&c.metadataFile, "metadata", "", "take the provider metadata from `FILE` instead of asking for it")
+	f.StringVar(&c.metadataFile, "metadata", "", "take the provider metadata from `FILE` instead of asking for it; or the JSON itself")
 	c.asking.register(f)
+	c.tenants.register(f)
+	c.oauth.register(f)
 	f.StringSliceVar(&c.quirks, "quirk", nil, "bear with an OP that breaks a `RULE`: "+strings.Join(quirkNames(), ", "))
 }
 
@@ -95,7 +99,7 @@ func (c *clientFlags) apply(to *profile.Connection) error {
 	if len(c.quirks) > 0 {
 		to.Quirks = c.quirks
 	}
-	if err := c.asking.apply(&to.Asking); err != nil {
+	if err := errors.Join(c.asking.apply(&to.Asking), c.oauth.apply(to)); err != nil {
 		return err
 	}
 	_, err := parseQuirks(to.Quirks)
@@ -190,15 +194,22 @@ func grants(responseTypes []string) []string {
 	return out
 }
 
-// staticProvider makes the OP of a metadata file.
-func (a *app) staticProvider(file string, c profile.Connection) (*target, error) {
-	b, err := readFile(file)
-	if err != nil {
-		return nil, usage(nil, wrapf(err, "--metadata"))
+// staticProvider makes the OP of metadata that is in a file, or is written there.
+func (a *app) staticProvider(given string, c profile.Connection) (*target, error) {
+	b, file := []byte(given), "JSON"
+	if !strings.HasPrefix(strings.TrimSpace(given), "{") {
+		var err error
+		if b, err = readFile(given); err != nil {
+			return nil, usage(nil, wrapf(err, "--metadata"))
+		}
+		file = given
 	}
 	md, err := oidc.ParseProviderMetadata(b)
 	if err != nil {
 		return nil, usage(nil, wrapf(err, "--metadata %s", file))
+	}
+	if strings.Contains(md.Issuer, oidc.TenantPlace) {
+		return nil, usage(nil, fmt.Errorf("--metadata %s: the issuer %s stands for many tenants; put there that of one", file, quoted(md.Issuer)))
 	}
 	c = a.reach(c, hostOf(md.Issuer))
 	o, err := a.options(c)

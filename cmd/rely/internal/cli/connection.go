@@ -51,6 +51,9 @@ const maxFile = 1 << 20
 func (a *app) reach(saved profile.Connection, typed ...string) profile.Connection {
 	c := a.flags.connection
 	saved.AllowPrivate = slices.Clone(saved.AllowPrivate)
+	if saved.OAuth != nil {
+		typed = append(typed, hostOf(saved.OAuth.Endpoint))
+	}
 	for _, h := range slices.Concat(c.allowPrivate, typed) {
 		if h != "" && !slices.Contains(saved.AllowPrivate, h) {
 			saved.AllowPrivate = append(saved.AllowPrivate, h)
@@ -78,6 +81,7 @@ func (a *app) options(c profile.Connection) (*oidc.Options, error) {
 		InsecureAllowHTTP:       c.InsecureHTTP,
 		InsecureSkipIssuerMatch: c.InsecureSkipIssuerMatch,
 		Trace:                   a.tracer(),
+		Tenants:                 tenantsOf(c),
 		StrictTLS:               isFAPI(c.Asking.Security),
 	}
 	for _, h := range c.AllowPrivate {

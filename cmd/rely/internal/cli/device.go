@@ -44,9 +44,7 @@ func (a *app) loginDevice(cmd *cobra.Command, typed string, l *loginFlags, param
 	if err != nil {
 		return err
 	}
-	if before != nil && !l.scopesGiven && len(before.Scopes) > 0 {
-		params.Scopes = before.Scopes
-	}
+	params.Scopes = l.askedScopes(params.Scopes, before, t.connection)
 	login, err := client.BeginDevice(ctx, oidc.DeviceParams{Scopes: params.Scopes, Resources: params.Resources, Extra: params.Extra})
 	if err != nil {
 		return err
@@ -61,14 +59,11 @@ func (a *app) loginDevice(cmd *cobra.Command, typed string, l *loginFlags, param
 	case err != nil:
 		return err
 	}
-	if err := current.Keep(tokens); err != nil {
+	user, err := identify(ctx, client, current, tokens)
+	if err != nil {
 		return err
 	}
-	current.LoggedIn = a.Now()
-	if err := a.keepLogin(ctx, store, current); err != nil {
-		return err
-	}
-	return a.showLogin(store, current, tokens)
+	return a.finish(ctx, store, current, tokens, user)
 }
 
 // deviceClient is the client of the flags or of the profile, or one that is

@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) discoverCommand() *cobra.Command {
-	return &cobra.Command{
+	var tenants tenantFlags
+	cmd := &cobra.Command{
 		Use:     "discover IDENTIFIER|ISSUER",
 		GroupID: groupLook,
 		Short:   "Find a provider and tell what it can do",
@@ -29,7 +30,11 @@ With --json the metadata is written as the provider sent it.`,
   rely discover --json accounts.google.com | jq .token_endpoint`,
 		Args: exactly(1, "an identifier or issuer, like alice@example.com or https://op.example.com"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := a.find(cmd.Context(), args[0], profile.Connection{})
+			var c profile.Connection
+			if err := tenants.apply(&c, args[0]); err != nil {
+				return err
+			}
+			t, err := a.find(cmd.Context(), args[0], c)
 			if err != nil {
 				return err
 			}
@@ -42,6 +47,8 @@ With --json the metadata is written as the provider sent it.`,
 			return nil
 		},
 	}
+	tenants.register(cmd.Flags())
+	return cmd
 }
 
 // describe writes what the OP can do.

@@ -16,6 +16,7 @@ import (
 func (a *app) doctorCommand() *cobra.Command {
 	var security, metadataFile string
 	var strict bool
+	var tenants tenantFlags
 	cmd := &cobra.Command{
 		Use:     "doctor IDENTIFIER|ISSUER",
 		GroupID: groupLook,
@@ -53,13 +54,17 @@ that the provider lacks something for, or with --strict if anything is weak. It 
 				}
 				t, err = a.staticProvider(metadataFile, profile.Connection{})
 			} else {
-				t, err = a.find(cmd.Context(), args[0], profile.Connection{})
+				var c profile.Connection
+				if err := tenants.apply(&c, args[0]); err != nil {
+					return err
+				}
+				t, err = a.find(cmd.Context(), args[0], c)
 			}
 			if err != nil {
 				return err
 			}
 			defer t.provider.Close()
-			report := doctor.Examine(t.provider, security)
+			report := doctor.Examine(t.provider, security, tenantsOf(t.connection))
 			if err := a.showReport(report, security); err != nil {
 				return err
 			}
@@ -73,7 +78,8 @@ that the provider lacks something for, or with --strict if anything is weak. It 
 	f := cmd.Flags()
 	f.StringVar(&security, "security", "", "ask for the security profile `NAME`: "+strings.Join(doctor.Names(), ", "))
 	f.BoolVar(&strict, "strict", false, "exit with code 6 also if something is weak")
-	f.StringVar(&metadataFile, "metadata", "", "judge the provider metadata in `FILE` instead of asking for it")
+	f.StringVar(&metadataFile, "metadata", "", "judge the provider metadata in `FILE` instead of asking for it; or the JSON itself")
+	tenants.register(f)
 	return cmd
 }
 

@@ -138,6 +138,15 @@ var flagOf = strings.NewReplacer(
 	"ClientConfig.Profile: ", "--security: ",
 	"neither ClientConfig.DPoP nor Certificate is set", "neither --dpop nor --cert is given",
 	"ClientConfig.Certificate is nil", "--cert is not given",
+	"ClientConfig.OAuthOnly.Endpoint", "--oauth-user",
+	"ClientConfig.OAuthOnly.SubjectMember", "--oauth-id",
+	"ClientConfig.OAuthOnly.Header", "--oauth-header",
+	"a client with OAuthOnly", "a login with --oauth-user",
+	"Options.Tenants.Template", "--tenant-issuer",
+	"one of Options.Tenants.IDs", "one of --tenant",
+	"Options.Tenants.IDs", "--tenant",
+	"(EntraConsumers for", "("+oidc.EntraConsumers+" for",
+	"give it, or the key set in ProviderMetadata.JWKS", "give it in --metadata; for one that does OAuth 2.0 alone, give --oauth-user",
 	"ClientConfig.Auth", "--auth-method",
 	"ClientConfig.Secret", "--client-secret-file",
 	"ClientConfig.Keys", "--key",
@@ -174,6 +183,12 @@ var flagOf = strings.NewReplacer(
 // explain says whose fault an error is, and what to do where that is known.
 func explain(err error) string {
 	text := flagOf.Replace(strings.ReplaceAll(err.Error(), "oidc: ", ""))
+	for _, r := range []oidc.Reason{oidc.BadConfig, oidc.BadParameter} {
+		// The flag says what was refused.
+		if flag, detail, ok := strings.Cut(text, ": "+string(r)+": "); ok && strings.HasPrefix(flag, "--") {
+			text = flag + ": " + detail
+		}
+	}
 	var protocol *oidc.ProtocolError
 	// A file of the user's that breaks a rule of the protocol is no answer.
 	if !errors.As(err, new(*usageError)) && errors.As(err, &protocol) && protocol.Reason != oidc.ForbiddenAddress && protocol.Reason != oidc.InsecureURL {
@@ -192,6 +207,13 @@ func advice(err error) string {
 	case errors.Is(err, oidc.InsecureURL):
 		return "for an OP in development --insecure-http allows it"
 	case errors.Is(err, oidc.MetadataIssuerMismatch):
+		expected, got, _ := strings.Cut(err.Error(), ", got ")
+		switch {
+		case strings.Contains(expected, oidc.TenantPlace):
+			return "give the issuer of a tenant with --tenant-issuer, as the OP writes it"
+		case strings.Contains(got, oidc.TenantPlace):
+			return "the OP is one of many tenants: say with --tenant whose users may log in"
+		}
 		return "give the issuer exactly as the OP writes it"
 	case errors.Is(err, oidc.NoRefreshToken), errors.Is(err, oidc.NoAccessToken):
 		return "log in again: rely login (with --scope offline_access for a login that lasts)"

@@ -154,11 +154,21 @@ func (a *app) helpFlags(p *tty.Printer, flags *pflag.FlagSet) {
 		switch f.DefValue {
 		case "", "0", "0s", "false", "[]":
 		default:
-			usage += " (default: " + strings.Trim(f.DefValue, "[]") + ")"
+			usage += " (default: " + defaultText(f) + ")"
 		}
 		rows = append(rows, tty.Field{Label: name, Value: usage})
 	})
 	p.Fields(rows...)
+}
+
+// defaultText is the default of a flag as one would write it: 5m, not 5m0s.
+func defaultText(f *pflag.Flag) string {
+	if f.Value.Type() == "duration" {
+		if whole, ok := strings.CutSuffix(f.DefValue, "m0s"); ok {
+			return whole + "m"
+		}
+	}
+	return strings.Trim(f.DefValue, "[]")
 }
 
 // commandPadding is the width of the column of commands.

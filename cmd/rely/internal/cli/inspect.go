@@ -16,6 +16,7 @@ import (
 func (a *app) inspectCommand() *cobra.Command {
 	var clientID, secretFile, nonce, alg string
 	var stored bool
+	var tenants tenantFlags
 	cmd := &cobra.Command{
 		Use:     "inspect [TOKEN|-]",
 		GroupID: groupLook,
@@ -71,7 +72,11 @@ The exit code is 0 if every check was passed, and 4 if one was not.`,
 				if err != nil {
 					return err
 				}
-				t, err := a.find(ctx, a.flags.issuer, profile.Connection{})
+				var c profile.Connection
+				if err := tenants.apply(&c, a.flags.issuer); err != nil {
+					return err
+				}
+				t, err := a.find(ctx, a.flags.issuer, c)
 				if err != nil {
 					return err
 				}
@@ -102,6 +107,7 @@ The exit code is 0 if every check was passed, and 4 if one was not.`,
 	f.StringVar(&secretFile, "client-secret-file", "", "the client's secret, for a token signed with it (or RELY_CLIENT_SECRET)")
 	f.StringVar(&alg, "id-token-alg", "", "expect the signature `ALG` (default: RS256)")
 	f.StringVar(&nonce, "nonce", "", "expect the nonce `VALUE`")
+	tenants.register(f)
 	f.BoolVar(&stored, "stored", false, "inspect the ID Token of the profile")
 	return cmd
 }

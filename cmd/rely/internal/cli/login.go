@@ -72,13 +72,22 @@ shows an error, and paste it into the terminal.
 
 With --device the login goes on at another device, such as your telephone (RFC
 8628): scan the code, or open the address that is shown and type the code there.
-Nothing needs to be received at this machine.`,
+Nothing needs to be received at this machine.
+
+At a provider with one address for many tenants, like Microsoft Entra, --tenant
+says whose users may log in. One that does OAuth 2.0 alone, like GitHub, gives no
+ID Token: --metadata says where it is, --oauth-user which API knows the user, and
+--oauth-id what the user's id is called there.`,
 		Example: `  rely login https://op.example.com
   rely login alice@example.com --scope profile --scope email --scope offline_access
   rely login https://accounts.google.com --client-id 123 --client-secret-file secret.txt
   rely login https://op.example.com --response-type "code id_token" --response-mode form_post
   rely login https://op.example.com --par --dpop  push the request, bind the tokens
   rely login https://op.example.com --security fapi2-security --key client.pem
+  rely login https://login.microsoftonline.com/organizations/v2.0 --tenant GUID \
+      --client-id 123 --client-secret-file secret.txt
+  rely login --metadata github.json --oauth-user https://api.github.com/user \
+      --oauth-id id --client-id 123 --client-secret-file secret.txt
   rely login --prompt login --max-age 0s          log in again, with the password
   ssh host rely login https://op.example.com --no-browser
   ssh host rely login https://op.example.com --device`,
@@ -255,26 +264,43 @@ func (a *app) login(ctx context.Context, typed string, l *loginFlags, params oid
 		return err
 	}
 	params.RedirectURI = redirectURI
-	if before != nil && !l.scopesGiven && len(before.Scopes) > 0 {
-		// What the last login was granted is asked for again.
-		params.Scopes = before.Scopes
-	}
+	params.Scopes = l.askedScopes(params.Scopes, before, t.connection)
 	request, err := client.Begin(ctx, params)
 	if err != nil {
 		return err
 	}
-	tokens, err := a.authenticate(ctx, client, request, listener, l)
+	tokens, user, err := a.authenticate(ctx, client, request, listener, current, l)
 	if err != nil {
 		return err
 	}
-	if err := current.Keep(tokens); err != nil {
+	return a.finish(ctx, store, current, tokens, user)
+}
+
+// finish keeps a login and tells of it. user is who logged in, where no ID Token
+// says it.
+func (a *app) finish(ctx context.Context, store *profile.Store, p *profile.Profile, t *oidc.Tokens, user *oidc.UserInfo) error {
+	if err := p.Keep(t); err != nil {
 		return err
 	}
-	current.LoggedIn = a.Now()
-	if err := a.keepLogin(ctx, store, current); err != nil {
+	p.LoggedIn = a.Now()
+	if err := a.keepLogin(ctx, store, p); err != nil {
 		return err
 	}
-	return a.showLogin(store, current, tokens)
+	return a.showLogin(store, p, t, user)
+}
+
+// askedScopes are the scopes to ask for, where the flags name asked.
+func (l *loginFlags) askedScopes(asked []string, before *profile.Profile, c profile.Connection) []string {
+	switch {
+	case l.scopesGiven:
+		return asked
+	case before != nil && len(before.Scopes) > 0:
+		// What the last login was granted is asked for again.
+		return before.Scopes
+	case c.OAuth != nil:
+		return nil // the default is of OpenID Connect's
+	}
+	return asked
 }
 
 // loginTarget finds the OP, and the profile that there is for it already.
@@ -285,13 +311,18 @@ func (a *app) loginTarget(ctx context.Context, store *profile.Store, typed strin
 			return nil, nil, err
 		}
 		c := a.reach(s.profile.Connection, hostOf(s.profile.Issuer))
-		if err := l.client.apply(&c); err != nil {
+		if err := errors.Join(l.client.tenants.apply(&c, s.profile.Issuer), l.client.apply(&c)); err != nil {
 			return nil, nil, err
 		}
+		s.profile.Connection = c
 		p, err := s.provider(ctx)
 		return s.profile, &target{p, c, "the issuer"}, err
 	}
-	t, err := a.targetOf(ctx, typed, &l.client, profile.Connection{})
+	saved, err := a.savedConnection(store, typed)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := a.targetOf(ctx, typed, &l.client, saved)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -317,8 +348,31 @@ func (a *app) loginTarget(ctx context.Context, store *profile.Store, typed strin
 		}
 	}
 	// What was allowed for this OP before stays allowed.
+	tenants := t.connection.Tenants
 	t.connection = a.reach(p.Connection, t.connection.AllowPrivate...)
+	if t.connection.Tenants = tenants; tenants == nil {
+		t.connection.Tenants = p.Connection.Tenants
+	}
 	return p, t, l.client.apply(&t.connection)
+}
+
+// savedConnection is how the profile of an address reaches its OP, or nothing if
+// there is no such profile. What was allowed there need not be said again.
+func (a *app) savedConnection(store *profile.Store, address string) (profile.Connection, error) {
+	name, err := a.newName(store, address)
+	if err != nil {
+		return profile.Connection{}, err
+	}
+	list, err := store.List()
+	if err != nil {
+		return profile.Connection{}, err
+	}
+	for _, p := range list {
+		if p.Name == name && profile.SameIssuer(p.Issuer, address) {
+			return p.Connection, nil
+		}
+	}
+	return profile.Connection{}, nil
 }
 
 // knownClient is the client of the flags or of the profile, or nil if one is to
@@ -418,9 +472,9 @@ func typesFor(responseType string) []string {
 }
 
 // authenticate sends the user to the OP and finishes with the answer.
-func (a *app) authenticate(ctx context.Context, client *oidc.Client, request *oidc.AuthRequest, listener *loopback.Listener, l *loginFlags) (*oidc.Tokens, error) {
+func (a *app) authenticate(ctx context.Context, client *oidc.Client, request *oidc.AuthRequest, listener *loopback.Listener, p *profile.Profile, l *loginFlags) (*oidc.Tokens, *oidc.UserInfo, error) {
 	if request.Post() && listener == nil {
-		return nil, usage(nil, errors.New("--post needs a redirect URI that can be received here, like http://127.0.0.1/callback"))
+		return nil, nil, usage(nil, errors.New("--post needs a redirect URI that can be received here, like http://127.0.0.1/callback"))
 	}
 	wait, cancel := context.WithTimeoutCause(ctx, l.wait, errTimeout)
 	defer cancel()
@@ -432,11 +486,15 @@ func (a *app) authenticate(ctx context.Context, client *oidc.Client, request *oi
 	}
 	response, tell, err := a.await(wait, request, listener, l)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var user *oidc.UserInfo
 	tokens, err := client.Finish(ctx, request.Pending, response)
+	if err == nil {
+		user, err = identify(ctx, client, p, tokens)
+	}
 	tell(err == nil)
-	return tokens, err
+	return tokens, user, err
 }
 
 // await opens the browser, or shows the address where there is none, and waits
@@ -546,11 +604,18 @@ func (a *app) keepLogin(ctx context.Context, store *profile.Store, p *profile.Pr
 	return store.Vault.SetCurrent(p.Name)
 }
 
-func (a *app) showLogin(store *profile.Store, p *profile.Profile, t *oidc.Tokens) error {
+func (a *app) showLogin(store *profile.Store, p *profile.Profile, t *oidc.Tokens, user *oidc.UserInfo) error {
 	where := store.Vault.Where(p.Name, p.Sealed())
 	var std oidc.StandardClaims
-	if t.IDToken != nil {
+	tenant := ""
+	switch {
+	case user != nil:
+		std = user.StandardClaims
+	case t.IDToken != nil:
 		std = t.IDToken.Standard()
+		if p.Connection.Tenants != nil {
+			tenant = t.IDToken.Issuer
+		}
 	}
 	if a.flags.json {
 		v := map[string]any{
@@ -566,6 +631,9 @@ func (a *app) showLogin(store *profile.Store, p *profile.Profile, t *oidc.Tokens
 				delete(claims, "nonce") // it has done its work, and is masked everywhere else
 				v["claims"] = claims
 			}
+		}
+		if user != nil {
+			v["claims"] = user.Raw()
 		}
 		return a.writeJSON(v)
 	}
@@ -590,6 +658,7 @@ func (a *app) showLogin(store *profile.Store, p *profile.Profile, t *oidc.Tokens
 	out.Fields(
 		tty.Field{Label: "subject", Value: tty.Clean(p.Subject)},
 		tty.Field{Label: "issuer", Value: tty.Clean(p.Issuer)},
+		tty.Field{Label: "tenant", Value: tty.Clean(tenant)},
 		tty.Field{Label: "client", Value: tty.Clean(p.ClientID)},
 		tty.Field{Label: "scopes", Value: tty.Clean(strings.Join(t.Scopes, " "))},
 		tty.Field{Label: "access token", Value: access},

@@ -81,13 +81,27 @@ func (a *app) targetOf(ctx context.Context, typed string, c *clientFlags, saved 
 	if c.asking.security != "" {
 		saved.Asking.Security = c.asking.security // it says how to connect, too
 	}
+	// Whom to ask, and about whose tenants, must be known before anybody is asked.
+	if err := c.oauth.apply(&saved); err != nil {
+		return nil, err
+	}
 	if c.metadataFile != "" {
+		if len(c.tenants.ids) > 0 {
+			return nil, usage(nil, errors.New("--tenant and --metadata exclude each other: metadata that is given is that of one issuer"))
+		}
 		t, err = a.staticProvider(c.metadataFile, saved)
 	} else {
+		if err := c.tenants.apply(&saved, typed); err != nil {
+			return nil, err
+		}
 		t, err = a.find(ctx, typed, saved)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if issuer := t.provider.Issuer(); c.metadataFile != "" && typed != "" && !profile.SameIssuer(issuer, typed) {
+		t.provider.Close()
+		return nil, usage(nil, fmt.Errorf("--metadata is of the issuer %s, not %s", quoted(issuer), quoted(typed)))
 	}
 	return t, c.apply(&t.connection)
 }

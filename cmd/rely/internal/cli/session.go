@@ -81,6 +81,9 @@ func (s *session) remembered(o *oidc.Options) (*oidc.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Tenants != nil {
+		md.Issuer = s.profile.Issuer // it names a template
+	}
 	return oidc.NewProvider(md, o)
 }
 
@@ -106,6 +109,7 @@ func newClient(p *oidc.Provider, r *oidc.Registration, c profile.Connection) (*o
 		return nil, err
 	}
 	config.Quirks = q
+	config.OAuthOnly = oauthOnly(c)
 	if err := configure(&config, c.Asking); err != nil {
 		return nil, err
 	}

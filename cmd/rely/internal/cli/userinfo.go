@@ -52,6 +52,9 @@ an issuer that --source names are verified; the others are shown as unverified.`
 			if err != nil {
 				return err
 			}
+			if err := s.sameUser(client, u); err != nil {
+				return err
+			}
 			if !sourced && len(sources) == 0 {
 				return a.showUserInfo(u, nil)
 			}

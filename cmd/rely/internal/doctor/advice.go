@@ -57,7 +57,7 @@ func (md metadata) advise(p *oidc.Provider, security string) (Advice, error) {
 	if _, err := oidc.NewClient(p, config); err != nil {
 		return Advice{}, err
 	}
-	return Advice{Go: source(c, config), Commands: md.commands(c)}, nil
+	return Advice{Go: md.source(c, config), Commands: md.commands(c)}, nil
 }
 
 // choice is what there is to choose.
@@ -129,7 +129,7 @@ func throwaway(alg string) (oidc.Key, error) {
 }
 
 // source writes the configuration as Go, without what its zero values say.
-func source(c choice, config oidc.ClientConfig) string {
+func (md metadata) source(c choice, config oidc.ClientConfig) string {
 	var b strings.Builder
 	field := func(indent int, name, value string) {
 		fmt.Fprintf(&b, "%s%s: %s,\n", strings.Repeat("\t", indent), name, value)
@@ -141,6 +141,9 @@ func source(c choice, config oidc.ClientConfig) string {
 	}
 	if c.key() {
 		field(1, "Keys", "[]oidc.Key{key}")
+	}
+	if t := md.tenants; t != nil {
+		fmt.Fprintf(&b, "\t// The Provider needs oidc.Options{Tenants: &oidc.Tenants{Template: %q, IDs: %#v}}.\n", t.Template, t.IDs)
 	}
 	if strings.HasPrefix(c.security, "fapi") {
 		b.WriteString("\t// The Provider needs oidc.Options{StrictTLS: true}.\n")
@@ -217,14 +220,33 @@ func (md metadata) commands(c choice) []string {
 	if len(flags) > 0 {
 		tail = " " + strings.Join(flags, " ")
 	}
+	issuer := quote(md.Issuer) + md.tenantFlags()
 	if md.RegistrationEndpoint != "" {
-		return append(out, "rely register "+quote(md.Issuer)+tail+types, "rely login "+quote(md.Issuer)+types)
+		return append(out, "rely register "+issuer+tail+types, "rely login "+issuer+types)
 	}
 	secret := ""
 	if c.secret() {
 		secret = " --client-secret-file secret.txt"
 	}
-	return append(out, "rely login "+quote(md.Issuer)+" --client-id ID"+secret+tail+types)
+	return append(out, "rely login "+issuer+" --client-id ID"+secret+tail+types)
+}
+
+// tenantFlags are the flags that say whose users may log in.
+func (md metadata) tenantFlags() string {
+	t := md.tenants
+	if t == nil {
+		return ""
+	}
+	flags := ""
+	for _, id := range t.IDs {
+		flags += " --tenant " + quote(id)
+	}
+	// The command finds the place of the tenant in an address like these by itself.
+	stands := append([]string{"common", "organizations", "consumers"}, t.IDs...)
+	if !slices.ContainsFunc(stands, func(s string) bool { return strings.ReplaceAll(t.Template, oidc.TenantPlace, s) == md.Issuer }) {
+		flags += " --tenant-issuer " + quote(t.Template)
+	}
+	return flags
 }
 
 // keyCommand makes a key for the algorithm.

@@ -60,9 +60,10 @@ func (r *Report) Profile(name string) (Profile, bool) {
 }
 
 // Examine judges the OP. security names the profile that the advised client
-// follows; "" means none.
-func Examine(p *oidc.Provider, security string) *Report {
-	md := metadata{p.Metadata()}
+// follows; "" means none. tenants are what the OP was discovered with; nil means
+// that it is one of a single tenant.
+func Examine(p *oidc.Provider, security string, tenants *oidc.Tenants) *Report {
+	md := metadata{p.Metadata(), tenants}
 	r := &Report{Issuer: md.Issuer, Profiles: md.profiles()}
 	r.Findings = append(md.works(), md.remarks()...)
 	advice, err := md.advise(p, security)
@@ -76,7 +77,10 @@ func Examine(p *oidc.Provider, security string) *Report {
 
 // Remarks are the findings that are no praise: what is weak, and what is worth
 // knowing.
-func Remarks(md oidc.ProviderMetadata) []Finding { return metadata{md}.remarks() }
+func Remarks(md oidc.ProviderMetadata) []Finding { return metadata{ProviderMetadata: md}.remarks() }
 
 // metadata is what is judged.
-type metadata struct{ oidc.ProviderMetadata }
+type metadata struct {
+	oidc.ProviderMetadata
+	tenants *oidc.Tenants
+}

@@ -64,7 +64,7 @@ func examine(t *testing.T, security string, change map[string]any) *Report {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
-	return Examine(p, security)
+	return Examine(p, security, nil)
 }
 
 func TestNothingWrong(t *testing.T) {

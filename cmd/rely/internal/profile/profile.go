@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -53,13 +54,19 @@ type Facts struct {
 
 // Connection is how the OP is reached, as the user allowed it at the login.
 type Connection struct {
-	AllowPrivate            []string `json:"allow_private,omitempty"`
-	CAFile                  string   `json:"ca_file,omitempty"`
-	KeyFile                 string   `json:"key_file,omitempty"`
-	Quirks                  []string `json:"quirks,omitempty"`
-	Asking                  Asking   `json:"asking,omitzero"`
-	InsecureHTTP            bool     `json:"insecure_http,omitempty"`
-	InsecureSkipIssuerMatch bool     `json:"insecure_skip_issuer_match,omitempty"`
+	AllowPrivate []string `json:"allow_private,omitempty"`
+	CAFile       string   `json:"ca_file,omitempty"`
+	KeyFile      string   `json:"key_file,omitempty"`
+	Quirks       []string `json:"quirks,omitempty"`
+	Asking       Asking   `json:"asking,omitzero"`
+	// Tenants are those whose users may log in, at an OP of many; nil means that
+	// the OP is one.
+	Tenants *Tenants `json:"tenants,omitempty"`
+	// OAuth says who the user is where the OP does OAuth 2.0 alone; nil means
+	// OpenID Connect.
+	OAuth                   *OAuth `json:"oauth,omitempty"`
+	InsecureHTTP            bool   `json:"insecure_http,omitempty"`
+	InsecureSkipIssuerMatch bool   `json:"insecure_skip_issuer_match,omitempty"`
 }
 
 // Asking is how the client asks, beyond what every client does. Each is a value of
@@ -76,6 +83,19 @@ type Asking struct {
 	// its private key; "" means no certificate.
 	CertFile    string `json:"cert_file,omitempty"`
 	CertKeyFile string `json:"cert_key_file,omitempty"`
+}
+
+// Tenants are oidc.Tenants.
+type Tenants struct {
+	Template string   `json:"template"`
+	IDs      []string `json:"ids"`
+}
+
+// OAuth is oidc.OAuthOnly.
+type OAuth struct {
+	Endpoint      string      `json:"endpoint"`
+	SubjectMember string      `json:"subject_member"`
+	Header        http.Header `json:"header,omitempty"`
 }
 
 // HasTokens reports whether somebody is logged in.
