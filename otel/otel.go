@@ -11,17 +11,20 @@
 //
 // Metrics are http.client.request.duration, oidc.client.call.duration,
 // oidc.client.check.failures and oidc.client.notices. Their attributes are few:
-// an issuer or host that Config does not name counts as "_OTHER", so that
-// strangers cannot make series.
+// an issuer or host that Config does not name counts as "_OTHER", and a status
+// that is not registered as the first of its class, so that strangers cannot make
+// series. On spans what a stranger wrote has a bound.
 //
 // grafana/dashboard.json shows the metrics.
 package otel
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -37,6 +40,19 @@ const Scope = "rely.example/otel"
 
 // other stands for what would make too many series.
 const other = "_OTHER"
+
+// maxValue bounds an attribute of a span, in bytes. Strangers choose identifiers
+// that are looked up, and URLs in metadata.
+const maxValue = 2 << 10
+
+// clipped is a string attribute within the bound.
+func clipped(k attribute.Key, s string) attribute.KeyValue {
+	if len(s) > maxValue {
+		const more = "..."
+		s = strings.ToValidUTF8(s[:maxValue-len(more)], "") + more
+	}
+	return k.String(s)
+}
 
 // Config says where to and of whom to tell.
 type Config struct {
@@ -132,18 +148,19 @@ func (t *teller) issuer(i string) string {
 
 // call is the span of a call, and its duration.
 func (t *teller) call(ctx context.Context, c oidc.Call) (context.Context, func(oidc.Outcome)) {
-	attrs := []attribute.KeyValue{attrCall.String(c.Name), attrIssuer.String(c.Issuer)}
+	attrs := []attribute.KeyValue{attrCall.String(c.Name), clipped(attrIssuer, c.Issuer)}
 	if c.ClientID != "" {
-		attrs = append(attrs, attrClient.String(c.ClientID))
+		attrs = append(attrs, clipped(attrClient, c.ClientID))
 	}
 	ctx, span := t.tracer.Start(ctx, "oidc "+c.Name, trace.WithSpanKind(trace.SpanKindInternal), trace.WithTimestamp(c.Start), trace.WithAttributes(attrs...))
 	return ctx, func(o oidc.Outcome) {
 		counted := []attribute.KeyValue{attrCall.String(c.Name), attrIssuer.String(t.issuer(c.Issuer))}
 		if o.Err != nil {
 			f := o.Failure
-			span.SetStatus(codes.Error, f.Reason)
-			span.SetAttributes(attrErrorType.String(f.Reason), attrStep.String(f.Step), attrFault.String(string(f.Fault)),
-				attrSpec.String(f.Spec), attrDetail.String(f.Detail), attrAdvice.String(f.Advice))
+			reason := clipped(attrErrorType, f.Reason)
+			span.SetStatus(codes.Error, reason.Value.AsString())
+			span.SetAttributes(reason, clipped(attrStep, f.Step), attrFault.String(string(f.Fault)),
+				attrSpec.String(f.Spec), clipped(attrDetail, f.Detail), clipped(attrAdvice, f.Advice))
 			counted = append(counted, attrFault.String(string(f.Fault)), attrErrorType.String(countedReason(f)))
 		}
 		t.calls.Record(ctx, o.Took.Seconds(), metric.WithAttributes(counted...))
@@ -169,7 +186,7 @@ func countedReason(f oidc.Failure) string {
 func (t *teller) exchange(ctx context.Context, e oidc.Exchange) {
 	attrs := []attribute.KeyValue{attrMethod.String(e.Method), attrStep.String(e.Step)}
 	counted := slices.Clone(attrs)
-	full := append(attrs, attrURL.String(e.URL))
+	full := append(attrs, clipped(attrURL, e.URL))
 	if u, err := url.Parse(e.URL); err == nil {
 		port, _ := strconv.Atoi(u.Port())
 		if port == 0 {
@@ -177,14 +194,14 @@ func (t *teller) exchange(ctx context.Context, e oidc.Exchange) {
 				port = 80
 			}
 		}
-		full = append(full, attrAddress.String(u.Hostname()), attrPort.Int(port))
+		full = append(full, clipped(attrAddress, u.Hostname()), attrPort.Int(port))
 		if slices.Contains(t.hosts, u.Host) {
 			counted = append(counted, attrAddress.String(u.Hostname()), attrPort.Int(port))
 		} else {
 			counted = append(counted, attrAddress.String(other))
 		}
 	}
-	failed := ""
+	failed, class := "", countedStatus(e.Status)
 	switch {
 	case e.Err != nil && e.Status == 0:
 		failed = string(oidc.Unreachable)
@@ -193,13 +210,16 @@ func (t *teller) exchange(ctx context.Context, e oidc.Exchange) {
 	case e.Status >= 400:
 		failed = strconv.Itoa(e.Status)
 	}
-	for _, to := range []*[]attribute.KeyValue{&full, &counted} {
-		if e.Status != 0 {
-			*to = append(*to, attrStatus.Int(e.Status))
+	if e.Status != 0 {
+		full, counted = append(full, attrStatus.Int(e.Status)), append(counted, attrStatus.Int(class))
+	}
+	if failed != "" {
+		full = append(full, attrErrorType.String(failed))
+		few := failed
+		if e.Err == nil {
+			few = strconv.Itoa(class)
 		}
-		if failed != "" {
-			*to = append(*to, attrErrorType.String(failed))
-		}
+		counted = append(counted, attrErrorType.String(few))
 	}
 	_, span := t.tracer.Start(ctx, e.Method+" "+e.Step, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(e.Start), trace.WithAttributes(full...))
 	if failed != "" {
@@ -207,6 +227,19 @@ func (t *teller) exchange(ctx context.Context, e oidc.Exchange) {
 	}
 	span.End(trace.WithTimestamp(e.Start.Add(e.Took)))
 	t.requests.Record(ctx, e.Took.Seconds(), metric.WithAttributes(counted...))
+}
+
+// countedStatus is a status that is one of few. One that is not registered counts
+// as the first of its class, and one of no class as an error of the server's: that
+// is how a client is to take them (RFC 9110 section 15).
+func countedStatus(s int) int {
+	switch {
+	case http.StatusText(s) != "":
+		return s
+	case s >= 100 && s < 600:
+		return s / 100 * 100
+	}
+	return http.StatusInternalServerError
 }
 
 func (t *teller) front(ctx context.Context, m oidc.FrontMessage) {
@@ -227,10 +260,10 @@ func (t *teller) check(ctx context.Context, c oidc.Check) {
 		t.failures.Add(ctx, 1, metric.WithAttributes(attrStep.String(c.Step), attrReason.String(string(c.Reason))))
 	}
 	trace.SpanFromContext(ctx).AddEvent(name, trace.WithAttributes(attrStep.String(c.Step), attrRule.String(c.Title),
-		attrSpec.String(c.Spec), attrReason.String(string(c.Reason)), attrDetail.String(c.Detail)))
+		attrSpec.String(c.Spec), attrReason.String(string(c.Reason)), clipped(attrDetail, c.Detail)))
 }
 
 func (t *teller) notice(ctx context.Context, n oidc.Notice) {
 	t.notices.Add(ctx, 1, metric.WithAttributes(attrKind.String(string(n.Kind)), attrStep.String(n.Step)))
-	trace.SpanFromContext(ctx).AddEvent("oidc.notice", trace.WithAttributes(attrKind.String(string(n.Kind)), attrStep.String(n.Step), attrDetail.String(n.Detail)))
+	trace.SpanFromContext(ctx).AddEvent("oidc.notice", trace.WithAttributes(attrKind.String(string(n.Kind)), attrStep.String(n.Step), clipped(attrDetail, n.Detail)))
 }

@@ -31,6 +31,7 @@ type rig struct {
 	spans  *tracetest.InMemoryExporter
 	tracer *trace.TracerProvider
 	meter  *metric.ManualReader
+	trace  *oidc.Trace
 	secret []string
 }
 
@@ -55,6 +56,7 @@ func setup(t *testing.T, edit ...func(*otel.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.trace = tr
 	p, err := oidc.Discover(t.Context(), r.op.Issuer, &oidc.Options{HTTPClient: r.op.HTTPClient(), AllowPrivate: []string{"127.0.0.1"}, Now: r.op.Now, Trace: tr})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +74,12 @@ func setup(t *testing.T, edit ...func(*otel.Config)) *rig {
 // login is a login in the context of a request that is traced.
 func (r *rig) login() (*oidc.Tokens, error) {
 	r.t.Helper()
-	ctx, span := r.tracer.Tracer("app").Start(r.t.Context(), "GET /callback")
+	return r.loginWith(r.t.Context())
+}
+
+func (r *rig) loginWith(ctx context.Context) (*oidc.Tokens, error) {
+	r.t.Helper()
+	ctx, span := r.tracer.Tracer("app").Start(ctx, "GET /callback")
 	defer span.End()
 	req, err := r.c.Begin(ctx, oidc.AuthParams{})
 	if err != nil {
