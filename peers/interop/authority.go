@@ -66,16 +66,7 @@ func NewAuthority(dir string) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("interop: making the server key: %w", err)
 	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2),
-		Subject:      pkix.Name{CommonName: "localhost"},
-		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.Add(authorityLifetime),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{"localhost"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-	}
+	leaf := serverTemplate(now)
 	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
 	if err != nil {
 		return nil, fmt.Errorf("interop: signing the server certificate: %w", err)
@@ -108,26 +99,49 @@ func (a *Authority) Issue(name string) (tls.Certificate, error) {
 	return clientCertificate(name, a.ca, a.key)
 }
 
+// IssueServer makes a key and a certificate for a server on loopback.
+func (a *Authority) IssueServer() (tls.Certificate, error) {
+	return issue(serverTemplate(time.Now()), a.ca, a.key)
+}
+
+// serverTemplate is the certificate of a server on loopback, before it is signed.
+func serverTemplate(now time.Time) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()),
+		Subject:      pkix.Name{CommonName: "localhost"},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.Add(authorityLifetime),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:     []string{"localhost"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+}
+
 // SelfSigned makes a key and a certificate for a client that nobody vouches for.
 func SelfSigned(name string) (tls.Certificate, error) { return clientCertificate(name, nil, nil) }
 
 func clientCertificate(name string, issuer *x509.Certificate, by *ecdsa.PrivateKey) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("interop: making a client's key: %w", err)
-	}
 	now := time.Now()
-	template := &x509.Certificate{
+	return issue(&x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(authorityLifetime),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, issuer, by)
+}
+
+// issue signs a certificate for a new key: itself, if there is no issuer.
+func issue(template, issuer *x509.Certificate, by *ecdsa.PrivateKey) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("interop: making a key: %w", err)
 	}
 	if issuer == nil {
 		issuer, by = template, key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, issuer, key.Public(), by)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("interop: signing a client's certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("interop: signing a certificate: %w", err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,15 @@ type Browser struct {
 	opHost string
 	// page handles a page that a script would drive; see [Peer.page].
 	page func(ctx context.Context, b *Browser, at *url.URL) (next string, err error)
+
+	userCode        string // to be typed where a page asks for one
+	refuse, refused bool   // whether to refuse, and that the button was pressed
 }
+
+// lastPage is the error of a page that leads no further.
+type lastPage struct{ text string }
+
+func (p *lastPage) Error() string { return "the OP shows a page without a form: " + excerpt(p.text) }
 
 // errNotScripted is what a page function answers to a page that it leaves to
 // the browser.
@@ -131,6 +140,26 @@ func (b *Browser) Submit(ctx context.Context, address string, fields url.Values)
 		return nil, fmt.Errorf("interop: browser: %w", err)
 	}
 	return b.travel(ctx, step{method: http.MethodPost, url: u, form: fields})
+}
+
+// Decide opens address, the verification URI of a login on a device (RFC 8628, section
+// 3.3), types userCode if it is asked for, and goes on until the login is allowed or
+// refused, whichever the end-user wants. It returns what the last page says.
+func (b *Browser) Decide(ctx context.Context, address, userCode string, allow bool) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", fmt.Errorf("interop: browser: %w", err)
+	}
+	b.userCode, b.refuse, b.refused = userCode, !allow, false
+	defer func() { b.userCode, b.refuse, b.refused = "", false, false }()
+	_, err = b.travel(ctx, step{method: http.MethodGet, url: u})
+	if last, ok := errors.AsType[*lastPage](err); ok {
+		return strings.Join(strings.Fields(last.text), " "), nil
+	}
+	if err == nil {
+		err = errors.New("interop: the login on a device led to the Relying Party")
+	}
+	return "", err
 }
 
 // step is one request that the browser is about to make.
@@ -219,6 +248,14 @@ func (b *Browser) take(ctx context.Context, s step) (step, error) {
 		}
 		return step{method: http.MethodGet, url: u}, nil
 	}
+	if b.refused {
+		// Whatever the OP says to that; some say it with an error.
+		doc, err := html.Parse(bytes.NewReader(page))
+		if err != nil {
+			return step{}, err
+		}
+		return step{}, &lastPage{text(doc)}
+	}
 	kind := resp.Header.Get("Content-Type")
 	if kind == "" {
 		// As a browser does it; glewlwyd's self-submitting page has no type.
@@ -238,7 +275,7 @@ func (b *Browser) fill(at *url.URL, page string) (step, error) {
 	}
 	form := find(doc, atom.Form)
 	if form == nil {
-		return step{}, fmt.Errorf("the OP shows a page without a form: %s", excerpt(text(doc)))
+		return step{}, &lastPage{text(doc)}
 	}
 	action, err := at.Parse(attr(form, "action"))
 	if err != nil {
@@ -246,6 +283,10 @@ func (b *Browser) fill(at *url.URL, page string) (step, error) {
 	}
 	fields := url.Values{}
 	pressed := false
+	if button := refusal(doc, form); b.refuse && button != nil {
+		fields.Add(attr(button, "name"), attr(button, "value"))
+		pressed, b.refused = true, true
+	}
 	for n := range form.Descendants() {
 		name := attr(n, "name")
 		if name == "" {
@@ -260,6 +301,8 @@ func (b *Browser) fill(at *url.URL, page string) (step, error) {
 				pressed = true
 			}
 		case n.DataAtom != atom.Input:
+		case name == "user_code" && value == "" && b.userCode != "":
+			fields.Add(name, b.userCode)
 		case attr(n, "type") == "password":
 			fields.Add(name, b.user.Password)
 		case attr(n, "type") == "checkbox" || attr(n, "type") == "radio":
@@ -277,6 +320,25 @@ func (b *Browser) fill(at *url.URL, page string) (step, error) {
 	}
 	action.RawQuery = fields.Encode()
 	return step{method: http.MethodGet, url: action}, nil
+}
+
+// refusal is the button by which a form is refused: the last of those that have a name,
+// in the form or outside of it. nil: there is none.
+func refusal(doc, form *html.Node) (button *html.Node) {
+	id := attr(form, "id")
+	for n := range doc.Descendants() {
+		if n.DataAtom != atom.Button || attr(n, "name") == "" {
+			continue
+		}
+		inside := false
+		for p := range n.Ancestors() {
+			inside = inside || p == form
+		}
+		if inside || id != "" && attr(n, "form") == id {
+			button = n
+		}
+	}
+	return button
 }
 
 func find(n *html.Node, kind atom.Atom) *html.Node {

@@ -119,6 +119,37 @@ func TestLoginPages(t *testing.T) {
 	}
 }
 
+// TestDecide types the code of a device and allows or refuses, by a button that may stand
+// outside of the form.
+func TestDecide(t *testing.T) {
+	for allow, want := range map[bool]string{true: "Done", false: `{"error":"refused"}`} {
+		t.Run(want, func(t *testing.T) {
+			b, op := newTestBrowser(t, func(w http.ResponseWriter, r *http.Request) {
+				switch code := r.FormValue("user_code"); {
+				case code == "":
+					page(`<form><input name=user_code><button>Continue</button></form>`)(w, r)
+				case code != "WDJB":
+					http.Error(w, "no such code", http.StatusForbidden)
+				case r.Form.Has("abort"):
+					http.Error(w, `{"error":"refused"}`, http.StatusBadRequest)
+				case r.Form.Has("confirm"):
+					page("Done")(w, r)
+				default:
+					page(`<form id=f><input type=hidden name=confirm value=1><input type=hidden name=user_code value=%s></form>`+
+						`<button form=g name=other>Other</button><button form=f>Yes</button><button form=f name=abort>No</button>`, code)(w, r)
+				}
+			})
+			if got, err := b.Decide(t.Context(), op+"/device", "WDJB", allow); err != nil || got != want {
+				t.Errorf("Decide = %q, %v; want %q", got, err, want)
+			}
+		})
+	}
+	b, op := newTestBrowser(t, redirect(RedirectURI+"?code=1"))
+	if got, err := b.Decide(t.Context(), op, "WDJB", true); err == nil {
+		t.Errorf("Decide at the Relying Party = %q, want an error", got)
+	}
+}
+
 func TestSubmitKeepsItsMethod(t *testing.T) {
 	for status, want := range map[int]string{302: "GET", 303: "GET", 307: "POST", 308: "POST"} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
