@@ -9,7 +9,8 @@ require (
 )
 
 // Libraries to be measured beside, for package bench alone. Apache-2.0, MIT,
-// MPL-2.0 and BSD-3-Clause. go-jose also signs what is measured.
+// MPL-2.0 and BSD-3-Clause. go-jose also signs what is
+// measured, and reads assertions at the OP interop/ops/luikyv.
 require (
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/coreos/go-oidc/v3 v3.21.0

@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"rely.example/peers/interop/launch"
@@ -55,6 +58,34 @@ func (o *OP) CAFile() string { return o.authority.CAFile() }
 // Certificate makes a key and a certificate for a client, by the authority that the
 // OP trusts, with the subject CN=name.
 func (o *OP) Certificate(name string) (tls.Certificate, error) { return o.authority.Issue(name) }
+
+// ServerCertificate makes a key and a certificate, by the authority that the OP trusts,
+// for a server on loopback.
+func (o *OP) ServerCertificate() (tls.Certificate, error) { return o.authority.IssueServer() }
+
+// DecideByPhone decides a backchannel login in the user's name. It returns when the
+// Relying Party has heard of it, where it is told.
+func (o *OP) DecideByPhone(ctx context.Context, authReqID string, allow bool) error {
+	form := url.Values{launch.PhoneID: {authReqID}, launch.PhoneDecision: {launch.Refuse}}
+	if allow {
+		form.Set(launch.PhoneDecision, launch.Allow)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, o.host+launch.PhonePath, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := o.HTTPClient().Do(r)
+	if err != nil {
+		return fmt.Errorf("interop: deciding by phone: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusNoContent {
+		said, _ := io.ReadAll(io.LimitReader(res.Body, maxPage))
+		return fmt.Errorf("interop: deciding by phone: %s: %s", res.Status, excerpt(string(said)))
+	}
+	return nil
+}
 
 // Client returns the client known from the start by that client_id.
 func (o *OP) Client(id string) (launch.Client, bool) {
@@ -139,6 +170,7 @@ func (p *Peer) start(ctx context.Context, authority *Authority, clients []launch
 			Username: "alice",
 			Password: "correct horse battery staple",
 			Email:    "alice@example.test",
+			Code:     "7391",
 		},
 		Clients:   clients,
 		host:      "https://localhost:" + strconv.Itoa(port),

@@ -54,7 +54,20 @@ type User struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
 	Email    string `json:"email"`
+	// Code is the user code of backchannel logins (CIBA Core 1.0, section 7.1).
+	Code string `json:"code"`
 }
+
+// PhonePath is where the user decides a backchannel login, at an OP that has them: a
+// form is posted there with the [PhoneID] of the login and a [PhoneDecision], [Allow]
+// or [Refuse]. It is answered with 204 when the Relying Party has heard of it.
+const (
+	PhonePath     = "/phone"
+	PhoneID       = "auth_req_id"
+	PhoneDecision = "decision"
+	Allow         = "allow"
+	Refuse        = "refuse"
+)
 
 // Read reads the file that the program's only argument names.
 func Read(args []string) (Config, error) {

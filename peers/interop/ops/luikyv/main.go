@@ -1,6 +1,7 @@
 // Command luikyv runs github.com/luikyv/go-oidc as an OP for interoperability
 // tests. Its only argument names a configuration file (package launch). Whoever
-// asks is logged in as the configured user and consents to everything.
+// asks is logged in as the configured user and consents to everything, but for logins on
+// a device and by backchannel, which the user decides.
 package main
 
 import (
@@ -39,11 +40,14 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	op, err := newProvider(c)
-	if err != nil {
+	h := &host{issuer: c.Issuer, user: c.User, tokens: map[string]string{}}
+	if h.op, err = newProvider(c, h); err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(c.Serve(withCertificate(op.Handler())))
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+launch.PhonePath, h.phone)
+	mux.Handle("/", withCertificate(h.op.Handler()))
+	log.Fatal(c.Serve(mux))
 }
 
 // certificateKey is the context key of a client's certificate, which the library
@@ -67,14 +71,14 @@ func clientCertificate(ctx context.Context) (*x509.Certificate, error) {
 	return c, nil
 }
 
-// relyingParty fetches request objects from the test, whose server has a
-// certificate that nobody issued.
+// relyingParty reaches the test: for request objects, from a server whose certificate
+// nobody issued, and to tell of backchannel logins.
 var relyingParty = &http.Client{
 	Timeout:   10 * time.Second,
 	Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
 }
 
-func newProvider(c launch.Config) (*provider.Provider, error) {
+func newProvider(c launch.Config, h *host) (*provider.Provider, error) {
 	keys, err := newKeys()
 	if err != nil {
 		return nil, err
@@ -143,15 +147,14 @@ func newProvider(c launch.Config) (*provider.Provider, error) {
 		provider.WithJARMEncryption(goidc.RSA_OAEP_256),
 		provider.WithJARMContentEncryptionAlgs(goidc.A128CBC_HS256, goidc.A256GCM),
 		provider.WithRAR("payment_initiation"),
-		provider.WithIDTokenClaims(func(_ context.Context, g *goidc.Grant) map[string]any {
-			return map[string]any{goidc.ClaimAuthTime: g.Store[authTime]}
-		}),
+		provider.WithIDTokenClaims(h.idTokenClaims),
 		provider.WithUserInfoClaims(func(_ context.Context, g *goidc.Grant) map[string]any {
 			return claims(c.User, g.Scopes)
 		}),
-		provider.WithPolicies(automaticLogin(c.User)),
+		provider.WithPolicies(h.policies()...),
 		provider.WithErrorHandler(func(_ context.Context, err error) { log.Print(err) }),
 	}
+	options = append(options, h.options()...)
 	if len(clients) > 0 {
 		options = append(options, provider.WithStaticClients(clients[0], clients[1:]...))
 	}
@@ -214,19 +217,6 @@ func staticClients(in []launch.Client) ([]*goidc.Client, error) {
 func allowAllScopes(_ context.Context, _ string, m *goidc.ClientMeta) error {
 	m.ScopeIDs = "openid profile email offline_access"
 	return nil
-}
-
-// automaticLogin logs everyone in as u and grants what was asked for.
-func automaticLogin(u launch.User) goidc.AuthnPolicy {
-	return goidc.NewPolicy("automatic",
-		func(*http.Request, *goidc.AuthnSession, *goidc.Client) bool { return true },
-		func(_ http.ResponseWriter, _ *http.Request, s *goidc.AuthnSession, _ *goidc.Client) (goidc.Status, error) {
-			s.Subject = u.Username
-			s.GrantedScopes = s.Scopes
-			s.GrantedAuthDetails = s.AuthDetails
-			s.Store = map[string]any{authTime: time.Now().Unix()}
-			return goidc.StatusSuccess, nil
-		})
 }
 
 // claims returns the claims about u that scopes ask for (OpenID Connect Core
