@@ -59,6 +59,14 @@ func TestMetadata(t *testing.T) {
 				t.Errorf("UserInfo under %s is not announced: %q", want, md.UserInfoSigningAlgValuesSupported)
 			}
 		}
+		for _, want := range has.Grants {
+			if !slices.Contains(md.GrantTypesSupported, want) {
+				t.Errorf("grant %s is not announced: %q", want, md.GrantTypesSupported)
+			}
+		}
+		if !slices.Equal(md.BackchannelTokenDeliveryModesSupported, has.CIBA.Modes) {
+			t.Errorf("backchannel logins by %q are announced, want %q", md.BackchannelTokenDeliveryModesSupported, has.CIBA.Modes)
+		}
 		if got := slices.Contains(md.ResponseModesSupported, oidc.ModeFormPost); got != (has.FormPost && !o.Peer.Needs(interop.NamedModes)) {
 			t.Errorf("form_post announced: %t", got)
 		}

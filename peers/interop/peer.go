@@ -43,9 +43,17 @@ type Capabilities struct {
 	// Registration: the response types that a client can register itself for
 	// (Registration 1.0); empty: there is no registration.
 	Registration []string
-	// DeviceFlow: a client can register itself for client credentials, CIBA, and for
-	// logins on a device (RFC 8628).
-	DeviceFlow bool
+	// Grants that a client can register itself for, beside those of response types.
+	Grants []string
+	// CIBA is how backchannel logins go, where Grants has them.
+	CIBA CIBA
+	// Exchange are the types of tokens that an access token can be exchanged for, where
+	// Grants has that (RFC 8693, section 3).
+	Exchange []string
+	// CompleteAddress: there is a verification_uri_complete (RFC 8628, section 3.2).
+	CompleteAddress bool
+	// DyingCodes: a client can register how long its device codes live.
+	DyingCodes bool
 	// Management of a registration (RFC 7592), operation by operation, as far as
 	// Rely understands the answers.
 	Management Management
@@ -93,6 +101,9 @@ type Capabilities struct {
 	// IntrospectionAlgs a client can register for, to get the answer as a signed
 	// JWT (RFC 9701).
 	IntrospectionAlgs []string
+	// IntrospectionEncryption of such answers, as pairs of key management and content
+	// encryption.
+	IntrospectionEncryption [][2]string
 	// AuthTime is in the ID Token where max_age is asked for (Core 3.1.2.1).
 	AuthTime bool
 }
@@ -126,6 +137,17 @@ type DPoP struct {
 	Algs []string
 	// Nonces: every proof has to have the OP's nonce.
 	Nonces bool
+}
+
+// CIBA is what an OP has of OpenID Connect Client-Initiated Backchannel Authentication.
+type CIBA struct {
+	// Modes by which a client learns that its user has decided.
+	Modes []string
+	// Algs sign requests.
+	Algs []string
+	// PushHash: at_hash is in a pushed ID Token only for a client that registers
+	// push_at_hash, and rt_hash always.
+	PushHash bool
 }
 
 // Refresh is what an OP does with refresh tokens.

@@ -31,6 +31,13 @@ func TestDPoP(t *testing.T) {
 					t.Fatalf("Refresh: %v", err)
 				}
 				checkUserInfo(t, o, c, n)
+				t.Run("pushed", func(t *testing.T) { // RFC 9449 section 10.1: the key is told with the request
+					config := config
+					config.PAR = oidc.PARAlways
+					c := r.client(t, p, config)
+					tokens := logIn(t, o, c)
+					checkToken(t, c, tokens, o.User.Username, "openid", "profile", "email")
+				})
 				stolen := *n
 				stolen.DPoP = logIn(t, o, c).DPoP // the thief's
 				if _, err := c.UserInfo(t.Context(), &stolen); err == nil {
@@ -99,34 +106,47 @@ func TestMTLS(t *testing.T) {
 	})
 }
 
-// TestIntrospection asks about a token that lives and about one that was revoked,
-// in JSON and in a signed JWT.
+// TestIntrospection asks about tokens that live and about those that were revoked (RFC
+// 7662, RFC 7009), in JSON, in a signed JWT and in an encrypted one (RFC 9701).
 func TestIntrospection(t *testing.T) {
 	each(t, func(c interop.Capabilities) bool { return c.Introspection }, func(t *testing.T, o *interop.OP) {
 		r := rp{o: o}
 		p := r.provider(t)
-		for _, alg := range append([]string{""}, o.Peer.Has.IntrospectionAlgs...) {
-			t.Run("signed_"+strings.ToLower(alg), func(t *testing.T) {
-				m := r.metadata(t, "code")
-				m.IntrospectionSignedResponseAlg = alg
-				// Some OPs register RS256 where nothing is asked for (RFC 9701 6).
-				registered := r.register(t, p, "code", m)
-				signed := registered.Metadata.IntrospectionSignedResponseAlg != ""
-				c := r.client(t, p, registered.ClientConfig())
-				tokens := logIn(t, o, c)
-				i, err := c.Introspect(t.Context(), tokens.AccessToken, "access_token")
+		test := func(t *testing.T, keys []oidc.Key, wanted bool, edit func(*oidc.ClientMetadata)) {
+			config := r.registered(t, p, keys, edit)
+			// Some OPs register RS256 where nothing is asked for (RFC 9701 6).
+			signed := config.Metadata.IntrospectionSignedResponseAlg != ""
+			c := r.client(t, p, config)
+			tokens := logIn(t, o, c)
+			all := map[string]string{"access_token": tokens.AccessToken, "refresh_token": tokens.RefreshToken}
+			for hint, token := range all {
+				i, err := c.Introspect(t.Context(), token, hint)
 				if err != nil {
 					t.Fatalf("Introspect: %v", err)
 				}
-				if !i.Active || i.ClientID != c.ID() || i.Signed != signed || alg != "" && !signed {
-					t.Errorf("got %+v %s", i, i.Raw())
+				if !i.Active || i.ClientID != c.ID() || i.Subject != o.User.Username || i.Signed != signed || wanted && !signed {
+					t.Errorf("%s: got %+v %s", hint, i, i.Raw())
 				}
-				if err := c.Revoke(t.Context(), tokens.AccessToken, "access_token"); err != nil {
+			}
+			for hint, token := range all {
+				if err := c.Revoke(t.Context(), token, hint); err != nil {
 					t.Fatalf("Revoke: %v", err)
 				}
-				if i, err = c.Introspect(t.Context(), tokens.AccessToken, "access_token"); err != nil || i.Active {
-					t.Errorf("after revocation: %+v, %v", i, err)
+				if i, err := c.Introspect(t.Context(), token, hint); err != nil || i.Active || i.Signed != signed {
+					t.Errorf("%s after revocation: %+v, %v", hint, i, err)
 				}
+			}
+		}
+		for _, alg := range append([]string{""}, o.Peer.Has.IntrospectionAlgs...) {
+			t.Run("signed_"+strings.ToLower(alg), func(t *testing.T) {
+				test(t, nil, alg != "", func(m *oidc.ClientMetadata) { m.IntrospectionSignedResponseAlg = alg })
+			})
+		}
+		for _, e := range o.Peer.Has.IntrospectionEncryption {
+			t.Run("encrypted/"+e[0]+"/"+e[1], func(t *testing.T) {
+				test(t, opens(t, e[0]), true, func(m *oidc.ClientMetadata) {
+					m.IntrospectionSignedResponseAlg, m.IntrospectionEncryptedResponseAlg, m.IntrospectionEncryptedResponseEnc = "ES256", e[0], e[1]
+				})
 			})
 		}
 	})
