@@ -19,7 +19,7 @@ import (
 
 // start starts the OP of an example and returns what reaches it.
 func start() (*oidctest.OP, *oidc.Options) {
-	op, err := oidctest.Start(oidctest.Config{Addr: "127.0.0.1:0", RSAKey: opKey()})
+	op, err := oidctest.Start(oidctest.Config{Addr: "127.0.0.1:0", RSAKey: opKey(), PollInterval: time.Second})
 	if err != nil {
 		log.Fatal(err)
 	}
