@@ -90,7 +90,8 @@ type AccessTokenConfig struct {
 	Algorithms []string
 
 	// MaxAge is how long ago a token may have been issued. Zero means
-	// DefaultMaxAccessTokenAge, a negative value no limit but exp.
+	// DefaultMaxAccessTokenAge, a negative value no limit but exp. Of a token that
+	// is introspected the OP says each time whether it is good.
 	MaxAge time.Duration
 
 	// RequireBinding refuses tokens that are bound to no key and no certificate,
@@ -254,9 +255,6 @@ func (v *AccessTokenVerifier) verifySignature(ctx context.Context, k *checker, r
 			pe.Spec = "RFC 9068 4"
 		}
 		return signed, k.failed(pe, "the signature is the OP's, by "+strings.Join(v.algs, " or "))
-	}
-	if !k.wantsDetail() {
-		return signed, nil
 	}
 	return signed, k.that(true, BadSignature, "RFC 9068 4", "the signature is the OP's, by an algorithm agreed", "", signed.Header.Alg)
 }

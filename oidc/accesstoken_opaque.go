@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 )
 
 // opaque reports whether a token is no JWT by its form, so that only the OP knows
@@ -46,28 +45,15 @@ func (v *AccessTokenVerifier) verifyOpaque(ctx context.Context, k *checker, raw 
 		}
 	}
 	t := &AccessToken{Issuer: want, Subject: i.Subject, ClientID: i.ClientID, ID: i.ID, Audience: i.Audience, Scopes: i.Scopes,
-		Expiry: i.Expiry, IssuedAt: i.IssuedAt, KeyThumbprint: i.KeyThumbprint, CertificateThumbprint: i.CertificateThumbprint, claims: string(i.Raw())}
+		Expiry: i.Expiry, IssuedAt: i.IssuedAt, AuthTime: i.authTime, ACR: i.acr, AMR: i.amr,
+		KeyThumbprint: i.KeyThumbprint, CertificateThumbprint: i.CertificateThumbprint, claims: string(i.claims)}
 	if t.Subject == "" {
 		t.Subject = t.ClientID // a client's own token, as RFC 9068 section 2.2 has it
 	}
 	if err := k.that(t.Subject != "" && len(t.Subject) <= MaxSubject, BadSubject, "RFC 7662 2.2", "sub or client_id is there", "", ""); err != nil {
 		return nil, err
 	}
-	var more struct {
-		AuthTime int64          `json:"auth_time"`
-		ACR      string         `json:"acr"`
-		AMR      []string       `json:"amr"`
-		CNF      map[string]any `json:"cnf"`
-	}
-	if err := i.Claims(&more); err != nil {
-		return nil, k.failed(badPayload(err), "the claims are JSON of the right types")
-	}
-	if more.AuthTime > 0 {
-		t.AuthTime = time.Unix(more.AuthTime, 0)
-	}
-	t.ACR, t.AMR = more.ACR, more.AMR
-	other := len(more.CNF) > 0 && t.KeyThumbprint == "" && t.CertificateThumbprint == ""
-	if err := v.checkBinding(k, t.KeyThumbprint, t.CertificateThumbprint, other, by); err != nil {
+	if err := v.checkBinding(k, t.KeyThumbprint, t.CertificateThumbprint, i.otherBinding, by); err != nil {
 		return nil, err
 	}
 	return t, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,9 +26,15 @@ type api struct {
 
 func newAPI(t *testing.T, edit ...func(*oidc.AccessTokenConfig)) *api {
 	t.Helper()
-	a := &api{t: t, op: newOP(t)}
+	op := newOP(t)
+	return apiAt(t, op, options(op), edit...)
+}
+
+func apiAt(t *testing.T, op *oidctest.OP, o *oidc.Options, edit ...func(*oidc.AccessTokenConfig)) *api {
+	t.Helper()
+	a := &api{t: t, op: op}
 	var err error
-	if a.p, err = oidc.Discover(t.Context(), a.op.Issuer, options(a.op)); err != nil {
+	if a.p, err = oidc.Discover(t.Context(), a.op.Issuer, o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.p.Close)
@@ -59,6 +66,30 @@ func (a *api) issue(x oidctest.AccessToken, faults ...oidctest.AccessTokenFault)
 		a.t.Fatal(err)
 	}
 	return raw
+}
+
+// sign signs the claims of a happy token with a change, in which nil deletes one.
+func (a *api) sign(typ string, change map[string]any) string {
+	a.t.Helper()
+	j := parseJWT(a.t, a.issue(a.happy()))
+	if j.header["typ"] = typ; typ == "" {
+		delete(j.header, "typ")
+	}
+	for name, v := range change {
+		if j.claims[name] = v; v == nil {
+			delete(j.claims, name)
+		}
+	}
+	return j.payload(marshal(j.claims))
+}
+
+func (a *api) accepts(raw string, by oidc.Presenter) *oidc.AccessToken {
+	a.t.Helper()
+	t, err := a.v.Verify(a.t.Context(), raw, by)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return t
 }
 
 func (a *api) refuses(raw string, by oidc.Presenter, want oidc.Reason) {
@@ -126,6 +157,82 @@ func TestAccessTokenFaults(t *testing.T) {
 	}
 }
 
+// TestAccessTokenAtTheBounds: exp may be past, iat and nbf to come, and a token older
+// than MaxAge, by the skew of the clocks and no more; sub and scopes are bounded.
+func TestAccessTokenAtTheBounds(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	op := newOP(t, nowAt(now))
+	const maxAge = 30 * time.Minute
+	a := apiAt(t, op, options(op), func(c *oidc.AccessTokenConfig) { c.MaxAge, c.Quirks.AccessTokenScp = maxAge, true })
+	at := func(d time.Duration) int64 { return now.Add(d).Unix() }
+	const skew = oidc.DefaultClockSkew
+	for name, c := range map[string]struct {
+		claim     string
+		at, after any
+		want      oidc.Reason
+	}{
+		"exp":         {"exp", at(-skew), at(-skew - time.Second), oidc.TokenExpired},
+		"iat":         {"iat", at(skew), at(skew + time.Second), oidc.TokenNotYetValid},
+		"age":         {"iat", at(-maxAge - skew), at(-maxAge - skew - time.Second), oidc.TokenTooOld},
+		"nbf":         {"nbf", at(skew), at(skew + time.Second), oidc.TokenNotYetValid},
+		"sub":         {"sub", strings.Repeat("s", oidc.MaxSubject), strings.Repeat("s", oidc.MaxSubject+1), oidc.BadSubject},
+		"scope":       {"scope", strings.Repeat("s ", oidc.MaxScopes-1) + "s", strings.Repeat("s ", oidc.MaxScopes) + "s", oidc.BadClaim},
+		"scp, a list": {"scp", slices.Repeat([]string{"s"}, oidc.MaxScopes), slices.Repeat([]string{"s"}, oidc.MaxScopes+1), oidc.BadClaim},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := *a
+			a.t = t
+			a.accepts(a.sign("at+jwt", map[string]any{c.claim: c.at}), oidc.Presenter{})
+			a.refuses(a.sign("at+jwt", map[string]any{c.claim: c.after}), oidc.Presenter{}, c.want)
+		})
+	}
+}
+
+// TestAccessTokenTypes: typ is a media type, written short or in full, in any case
+// (RFC 7515 section 4.1.9); the quirk admits the typ of any JWT, and none.
+func TestAccessTokenTypes(t *testing.T) {
+	a := newAPI(t)
+	for _, quirk := range []bool{false, true} {
+		a.verifier(func(c *oidc.AccessTokenConfig) { c.Quirks.AccessTokenAnyType = quirk })
+		for typ, ok := range map[string]bool{
+			"at+jwt": true, "AT+JWT": true, "application/at+jwt": true, "": quirk, "JWT": quirk, "jwt": quirk,
+			"logout+jwt": false, "secevent+jwt": false, "at+jwt ": false,
+		} {
+			if raw := a.sign(typ, nil); ok {
+				a.accepts(raw, oidc.Presenter{})
+			} else {
+				a.refuses(raw, oidc.Presenter{}, oidc.BadType)
+			}
+		}
+	}
+	// Null is a claim that is not there, but for events, which no access token names.
+	a.accepts(a.sign("JWT", map[string]any{"acr": json.RawMessage("null"), "cnf": json.RawMessage("null")}), oidc.Presenter{})
+	a.refuses(a.sign("JWT", map[string]any{"events": json.RawMessage("null")}), oidc.Presenter{}, oidc.BadType)
+}
+
+// TestAccessTokenChecksAreTold: who traces sees each check that was passed, in
+// order, and none of a claim that is not there.
+func TestAccessTokenChecksAreTold(t *testing.T) {
+	op := newOP(t)
+	w := &watcher{}
+	o := options(op)
+	o.Trace = w.trace()
+	a := apiAt(t, op, o)
+	raw := a.issue(a.happy())
+	w.checks = nil
+	a.accepts(raw, oidc.Presenter{})
+	var told []string
+	for _, c := range w.checks {
+		if c.Step != oidc.StepAccessToken || !c.Passed {
+			t.Errorf("told %+v", c)
+		}
+		told = append(told, strings.Fields(c.Title)[0])
+	}
+	if want := "the typ iss aud exp iat exp iat iat sub client_id jti the"; strings.Join(told, " ") != want {
+		t.Errorf("told %v\nwant  %s", told, want)
+	}
+}
+
 // TestAccessTokenIsNoIDToken: an ID Token of the same OP, whose client has the name
 // of the resource server, is refused, and so is an access token in its place.
 func TestAccessTokenIsNoIDToken(t *testing.T) {
@@ -189,8 +296,11 @@ func TestAccessTokenBinding(t *testing.T) {
 	}
 	a.verifier(func(c *oidc.AccessTokenConfig) { c.RequireBinding = true })
 	a.refuses(a.issue(plain), oidc.Presenter{}, oidc.BadBinding)
-	if _, err := a.v.Verify(t.Context(), a.issue(byKey), oidc.Presenter{KeyThumbprint: "key"}); err != nil {
-		t.Error(err)
+	a.accepts(a.issue(byKey), oidc.Presenter{KeyThumbprint: "key"})
+	a.accepts(a.issue(byCert), oidc.Presenter{CertificateThumbprint: "cert"})
+	_, err := a.v.Verify(t.Context(), a.issue(plain), oidc.Presenter{KeyThumbprint: "key"})
+	if wantReason(t, err, oidc.BadBinding); !strings.Contains(err.Error(), `expected "none", got "key"`) {
+		t.Errorf("a proof beside a token without a key: %v", err)
 	}
 }
 
@@ -228,6 +338,57 @@ func TestAccessTokenRemembered(t *testing.T) {
 	a.refuses(raw, by, oidc.TokenExpired)
 }
 
+// TestAccessTokenRememberedFor: what is remembered ends after RememberedFor, with the
+// token's own times and with a clock that goes back; what is used stays.
+func TestAccessTokenRememberedFor(t *testing.T) {
+	remembering := func(t *testing.T) *api {
+		op := newOP(t, nowAt(time.Unix(1_800_000_000, 0)))
+		return apiAt(t, op, options(op), func(c *oidc.AccessTokenConfig) { c.Remember = 4 })
+	}
+	for passed, ok := range map[time.Duration]bool{0: true, oidc.RememberedFor - 1: true, oidc.RememberedFor: false, -1: false} {
+		t.Run(passed.String(), func(t *testing.T) {
+			a := remembering(t)
+			raw := a.issue(a.happy())
+			first := a.accepts(raw, oidc.Presenter{})
+			a.op.Advance(passed)
+			if again := a.accepts(raw, oidc.Presenter{}); (again == first) != ok {
+				t.Errorf("remembered is %v, want %v", again == first, ok)
+			}
+		})
+	}
+	t.Run("expired meanwhile", func(t *testing.T) {
+		a := remembering(t)
+		const left = oidc.RememberedFor / 2
+		raw := a.sign("at+jwt", map[string]any{"exp": a.op.Now().Add(left - oidc.DefaultClockSkew).Unix()})
+		a.accepts(raw, oidc.Presenter{})
+		a.op.Advance(left + 1)
+		a.refuses(raw, oidc.Presenter{}, oidc.TokenExpired)
+	})
+	t.Run("used meanwhile", func(t *testing.T) {
+		a := remembering(t)
+		issued := make([]string, 5)
+		tokens := make([]*oidc.AccessToken, len(issued))
+		for i := range issued {
+			issued[i] = a.issue(a.happy())
+			tokens[i] = a.accepts(issued[i], oidc.Presenter{})
+			if a.accepts(issued[0], oidc.Presenter{}) != tokens[0] {
+				t.Fatalf("the token that is used is forgotten after %d", i)
+			}
+		}
+		if a.accepts(issued[1], oidc.Presenter{}) == tokens[1] {
+			t.Error("the token that is not used is remembered")
+		}
+	})
+	t.Run("nothing", func(t *testing.T) {
+		a := newAPI(t)
+		raw := a.issue(a.happy())
+		first := a.accepts(raw, oidc.Presenter{})
+		if a.accepts(raw, oidc.Presenter{}) == first || a.v.Remembered() != 0 {
+			t.Errorf("%d tokens are remembered, want none", a.v.Remembered())
+		}
+	})
+}
+
 func TestAccessTokenQuirks(t *testing.T) {
 	a := newAPI(t)
 	now := a.op.Now().Unix()
@@ -258,6 +419,14 @@ func TestAccessTokenQuirks(t *testing.T) {
 	a.refuses(entra("scp", 7), oidc.Presenter{}, oidc.BadClaim)
 	a.refuses(entra("cnf", "x"), oidc.Presenter{}, oidc.BadClaim)
 	a.refuses(entra("scp", strings.Repeat("s ", oidc.MaxScopes)+"s"), oidc.Presenter{}, oidc.BadClaim)
+	// client_id counts where both are there, in either order.
+	for _, first := range []string{`"client_id":"app","azp":"other"`, `"azp":"other","client_id":"app"`} {
+		j := parseJWT(t, entra())
+		delete(j.claims, "azp")
+		if tok := a.accepts(j.payload(j.claimsJSON(first)), oidc.Presenter{}); tok.ClientID != "app" {
+			t.Errorf("%s: the client is %q", first, tok.ClientID)
+		}
+	}
 	// Each loosens its own rule alone.
 	q := all
 	q.AccessTokenClientID = ""
@@ -331,6 +500,21 @@ func TestAccessTokenConfig(t *testing.T) {
 	}
 	_, err := oidc.NewAccessTokenVerifier(nil, oidc.AccessTokenConfig{Audiences: []string{apiURL}})
 	wantReason(t, err, oidc.BadConfig)
+	_, err = oidc.NewAccessTokenVerifier(a.p, oidc.AccessTokenConfig{Audiences: []string{apiURL}, Introspect: setup(t, newOP(t)).c})
+	wantInput(t, err, oidc.BadConfig)
+	// Of what the OP announces neither a secret's algorithms count nor unknown ones.
+	for announced, ok := range map[string]bool{"HS256": false, "ZZ256": false, "RS256": true} {
+		p, err := oidc.NewProvider(oidc.ProviderMetadata{Issuer: "https://op.example", JWKSURI: "https://op.example/k", IDTokenSigningAlgValuesSupported: []string{announced}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = oidc.NewAccessTokenVerifier(p, oidc.AccessTokenConfig{Audiences: []string{apiURL}})
+		if !ok {
+			wantInput(t, err, oidc.BadConfig)
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
 	a.verifier(func(c *oidc.AccessTokenConfig) { c.Algorithms = []string{"ES256"} })
 	a.refuses(a.issue(a.happy()), oidc.Presenter{}, oidc.BadAlgorithm)
 	old := a.happy()

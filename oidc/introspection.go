@@ -35,6 +35,12 @@ type Introspection struct {
 	// Signed reports whether the answer was a JWT under the OP's signature.
 	Signed bool
 
+	// What else an access token says, for AccessTokenVerifier.
+	authTime     time.Time
+	acr          string
+	amr          []string
+	otherBinding bool // there is a cnf, with none of the methods that we know
+
 	claims json.RawMessage
 }
 
@@ -161,6 +167,7 @@ func (c *Client) readIntrospection(ctx context.Context, res *fetch.Response, wan
 	i.Subject, i.Issuer, i.ID, i.Audience = w.subject.value, w.issuer.value, w.jti.value, w.audience.values
 	i.Expiry, i.IssuedAt, i.NotBefore = w.expiry.at, w.issuedAt.at, w.notBefore.at
 	i.KeyThumbprint, i.CertificateThumbprint = w.jkt, w.x5t
+	i.authTime, i.acr, i.amr, i.otherBinding = w.authTime.known(), w.acr.value, w.amr.values, w.otherBinding
 	return i, nil
 }
 
@@ -172,6 +179,7 @@ type introspected struct {
 	active                               *bool
 	scope, clientID, username, tokenType string
 	jkt, x5t                             string
+	otherBinding                         bool
 }
 
 func readIntrospected(object string) (w introspected, err error) {
@@ -201,7 +209,7 @@ func readIntrospected(object string) (w introspected, err error) {
 			if value == "null" {
 				return nil
 			}
-			return strictjson.Scan(value, func(name, value string) error {
+			err := strictjson.Scan(value, func(name, value string) error {
 				switch name {
 				case "jkt":
 					return readMember(&w.jkt, name, value)
@@ -210,6 +218,8 @@ func readIntrospected(object string) (w introspected, err error) {
 				}
 				return nil
 			})
+			w.otherBinding = w.jkt == "" && w.x5t == ""
+			return err
 		}
 		return w.failed.member(name, value)
 	})
