@@ -102,8 +102,8 @@ func skipToken68(s string) string {
 	}
 	for j := i; ; j++ {
 		if j == len(trimmed) || trimmed[j] == ',' {
-			if i == 0 || len(trimmed) == len(s) {
-				return s // nothing there, or no space before it
+			if len(trimmed) == len(s) {
+				return s // no space before it
 			}
 			return trimmed[j:]
 		}

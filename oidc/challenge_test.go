@@ -22,9 +22,39 @@ func TestReadChallenges(t *testing.T) {
 		`Bearer error=invalid_token, error_uri=https://op.example/?x`: {{"bearer", map[string]string{"error": "invalid_token", "error_uri": "https://op.example/?x"}}},
 		"Bearer \x00 error=x":                                         {{"bearer", map[string]string{}}},
 		`"quoted" Bearer`:                                             nil,
+		// Whatever a scheme and the credentials behind it may be written with.
+		"09AZaz!#$%&'*+-.^_`|~ x=y":                       {{"09azaz!#$%&'*+-.^_`|~", map[string]string{"x": "y"}}},
+		"Negotiate 09AZaz-._~+/==, DPoP error=x":          {{"negotiate", map[string]string{}}, {"dpop", map[string]string{"error": "x"}}},
+		"Negotiate 09AZaz-._~+/":                          {{"negotiate", map[string]string{}}},
+		"Negotiate ==, DPoP error=x":                      {{"dpop", map[string]string{"error": "x"}}}, // a parameter of no scheme
+		"Negotiate/YWJj, DPoP error=x":                    {{"negotiate", map[string]string{}}},
+		`Bearer realm=x, error=, error_uri=y`:             {{"bearer", map[string]string{"realm": "x", "error": "", "error_uri": "y"}}},
+		`Bearer error="x\`:                                {{"bearer", map[string]string{"error": `x\`}}},
+		`Bearer error="", DPoP error = "y"error_uri=z`:    {{"bearer", map[string]string{"error": ""}}, {"dpop", map[string]string{"error": "y", "error_uri": "z"}}},
+		"Bearer error=x\terror_uri=y error_description=z": {{"bearer", map[string]string{"error": "x", "error_uri": "y", "error_description": "z"}}},
 	} {
 		if got := readChallenges(http.Header{"Www-Authenticate": {field}}); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: got %v, want %v", field, got, want)
+		}
+	}
+	// Their neighbours end it, and the field.
+	for _, c := range []string{"/", ":", "@", "[", "{", "\x7f", "\u00e9"} {
+		want := []challenge{{"a", map[string]string{}}}
+		if got := readChallenges(http.Header{"Www-Authenticate": {"a" + c + "b"}}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q in a scheme: got %v", c, got)
+		}
+		if c == "/" {
+			continue // which credentials may have
+		}
+		want = append([]challenge{{"negotiate", map[string]string{}}}, want...)
+		if got := readChallenges(http.Header{"Www-Authenticate": {"Negotiate a" + c + "b, DPoP error=x"}}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q in credentials: got %v", c, got)
+		}
+	}
+	for _, c := range []string{"!", "*", "`", "|"} { // a scheme may have these, and credentials not
+		want := []challenge{{"negotiate", map[string]string{}}, {"a" + c + "b", map[string]string{}}, {"dpop", map[string]string{}}}
+		if got := readChallenges(http.Header{"Www-Authenticate": {"Negotiate a" + c + "b, DPoP"}}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q in credentials: got %v", c, got)
 		}
 	}
 	if got := readChallenges(http.Header{"Www-Authenticate": {strings.Repeat("A b=c, ", 1000)}}); len(got) != maxChallenges {
