@@ -1,13 +1,18 @@
 package oidc_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,6 +132,15 @@ func TestHostileMTLS(t *testing.T) {
 		c.Metadata.TokenEndpointAuthMethod = oidc.AuthNone // bound tokens need one all the same
 		_, err = oidc.NewClient(r.p, c)
 		wantInput(t, err, oidc.BadConfig)
+		c.Metadata.TLSClientCertificateBoundAccessTokens = false
+		if _, err = oidc.NewClient(r.p, c); err != nil {
+			t.Error(err)
+		}
+		for _, method := range []string{oidc.AuthTLS, oidc.AuthSelfSignedTLS} {
+			c.Metadata.TokenEndpointAuthMethod = method
+			_, err = oidc.NewClient(r.p, c)
+			wantInput(t, err, oidc.BadConfig)
+		}
 	})
 	t.Run("324_a_certificate_that_cannot_be_shown", func(t *testing.T) {
 		r, cert := mtlsRig(t, oidctest.MTLSAliases, oidc.AuthTLS)
@@ -155,11 +169,14 @@ func TestHostileMTLS(t *testing.T) {
 		wantUnsupported(t, err)
 	})
 	t.Run("324_the_source_fails", func(t *testing.T) {
-		r, _ := mtlsRig(t, oidctest.MTLSAliases, oidc.AuthTLS)
+		r, cert := mtlsRig(t, oidctest.MTLSAliases, oidc.AuthTLS)
 		for name, source := range map[string]oidc.CertificateSource{
-			"error": func(context.Context) (*tls.Certificate, error) { return nil, errors.New("the vault is sealed") },
-			"nil":   func(context.Context) (*tls.Certificate, error) { return nil, nil },
-			"empty": oidc.Certificate(tls.Certificate{}),
+			"error":             func(context.Context) (*tls.Certificate, error) { return nil, errors.New("the vault is sealed") },
+			"error, and an old": func(context.Context) (*tls.Certificate, error) { return &cert, errors.New("the vault is sealed") },
+			"nil":               func(context.Context) (*tls.Certificate, error) { return nil, nil },
+			"empty":             oidc.Certificate(tls.Certificate{}),
+			"no key":            oidc.Certificate(tls.Certificate{Certificate: cert.Certificate}),
+			"no certificate":    oidc.Certificate(tls.Certificate{PrivateKey: cert.PrivateKey}),
 		} {
 			r.client(func(c *oidc.ClientConfig) { c.Certificate = source })
 			pending, cb := r.begin()
@@ -170,6 +187,52 @@ func TestHostileMTLS(t *testing.T) {
 			}
 			wantNoCall(t, r.op, oidctest.EndpointToken)
 		}
+	})
+	t.Run("324_the_certificate_is_empty", func(t *testing.T) {
+		r, cert := mtlsRig(t, oidctest.MTLSAliases, oidc.AuthTLS)
+		r.client(func(c *oidc.ClientConfig) {
+			c.Certificate = oidc.Certificate(tls.Certificate{Certificate: [][]byte{{}}, PrivateKey: cert.PrivateKey})
+		})
+		if _, err := r.login(); err == nil {
+			t.Error("accepted")
+		}
+	})
+	t.Run("324_an_endpoint_without_an_alias", func(t *testing.T) {
+		r, cert := mtlsRig(t, oidctest.MTLSAliases, oidc.AuthTLS)
+		r.op.TamperMetadata(func(m map[string]any) {
+			delete(m["mtls_endpoint_aliases"].(map[string]any), "revocation_endpoint")
+		})
+		r.discover()
+		r.client(func(c *oidc.ClientConfig) { c.Certificate = oidc.Certificate(cert) })
+		tok := r.mustLogin()
+		r.op.ClearLog()
+		if err := r.c.RevokeTokens(t.Context(), tok); err == nil {
+			t.Error("an OP that sees the certificate at its aliases alone took it elsewhere")
+		}
+		wantCalls(t, r.op, oidctest.EndpointRevocation, 1)
+	})
+	t.Run("324_connections_are_kept_and_closed", func(t *testing.T) {
+		r, first := mtlsRig(t, oidctest.MTLSAliases, oidc.AuthTLS)
+		now := first
+		r.client(func(c *oidc.ClientConfig) {
+			c.Certificate = func(context.Context) (*tls.Certificate, error) { c := now; return &c, nil }
+		})
+		tok := r.mustLogin()
+		asks := func(reused bool) {
+			t.Helper()
+			var got []bool
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { got = append(got, i.Reused) }})
+			if _, err := r.c.UserInfo(ctx, tok); err != nil {
+				t.Fatal(err)
+			}
+			if len(got) != 1 || got[0] != reused {
+				t.Errorf("connections reused: %v, want %v", got, reused)
+			}
+		}
+		asks(true)
+		r.c.CloseIdleConnections()
+		asks(false)
+		asks(true)
 	})
 	t.Run("324_rotated_without_restart", func(t *testing.T) {
 		r, first := mtlsRig(t, oidctest.MTLSAliases, oidc.AuthTLS)
@@ -299,6 +362,10 @@ func TestCertificateFiles(t *testing.T) {
 		}
 	}
 	is(one)
+	before, _ := source(t.Context())
+	if again, err := source(t.Context()); err != nil || again != before {
+		t.Errorf("files that have not changed are read anew, or %v", err)
+	}
 	write(cert, "CERTIFICATE", two.Certificate[0])
 	is(one) // the key is still the old one
 	write(key, "PRIVATE KEY", twoKey)
@@ -307,6 +374,44 @@ func TestCertificateFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	is(two) // gone for a moment
+}
+
+// ofNoKnownKind is a certificate whose key, by its name Ed448, crypto/x509 cannot read.
+func ofNoKnownKind(t *testing.T) []byte {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.ReplaceAll(der, []byte{0x06, 0x03, 0x2b, 0x65, 0x70}, []byte{0x06, 0x03, 0x2b, 0x65, 0x71}) // RFC 8410 section 3
+}
+
+// TestClientOfAPlainHTTPClient: a certificate is shown by what net/http connects by,
+// where nothing else is configured.
+func TestClientOfAPlainHTTPClient(t *testing.T) {
+	cert, err := oidctest.SelfSignedCertificate("rp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]*oidc.Options{"no options": nil, "no client": {}, "no transport": {HTTPClient: new(http.Client)}} {
+		p, err := oidc.NewProvider(oidc.ProviderMetadata{Issuer: "https://op.example", AuthorizationEndpoint: "https://op.example/a",
+			TokenEndpoint: "https://op.example/t", JWKSURI: "https://op.example/k"}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := oidc.NewClient(p, oidc.ClientConfig{ID: "c", Secret: benchSecret, Certificate: oidc.Certificate(cert),
+			Metadata: oidc.ClientMetadata{RedirectURIs: []string{redirectURI}}})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		c.CloseIdleConnections() // there is none
+	}
 }
 
 // TestCertificateKey publishes the certificate beside the key.
@@ -319,8 +424,10 @@ func TestCertificateKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = oidc.CertificateKey(tls.Certificate{})
-	wantInput(t, err, oidc.BadConfig)
+	for _, part := range []tls.Certificate{{}, {Certificate: one.Certificate}, {PrivateKey: one.PrivateKey}} {
+		_, err = oidc.CertificateKey(part)
+		wantInput(t, err, oidc.BadConfig)
+	}
 	key, err := oidc.CertificateKey(one)
 	if err != nil {
 		t.Fatal(err)
@@ -329,9 +436,11 @@ func TestCertificateKey(t *testing.T) {
 	if err != nil || !strings.Contains(string(set), `"x5c":["`+base64.StdEncoding.EncodeToString(one.Certificate[0])+`"]`) || !strings.Contains(string(set), `"x5t#S256":"`) {
 		t.Errorf("got %s, %v", set, err)
 	}
-	key.Certificates = two.Certificate
-	_, err = oidc.PublicJWKS(key)
-	wantInput(t, err, oidc.BadConfig)
+	for _, other := range [][][]byte{two.Certificate, {[]byte("no certificate")}, {ofNoKnownKind(t)}} {
+		key.Certificates = other
+		_, err = oidc.PublicJWKS(key)
+		wantInput(t, err, oidc.BadConfig)
+	}
 	m := oidc.ClientMetadata{RedirectURIs: []string{redirectURI}, TLSClientAuthSANDNS: "a.example", TLSClientAuthSANIP: "10.0.0.1"}
 	r := setup(t, newOP(t))
 	_, err = r.p.Register(t.Context(), m, "")
