@@ -3,6 +3,7 @@ package oidc_test
 import (
 	"encoding/json"
 	"net/url"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -69,6 +70,7 @@ func TestAuthorizationDetailsRefused(t *testing.T) {
 		"no_type":   {},
 		"own_field": {Type: "x", Fields: map[string]json.RawMessage{"actions": json.RawMessage(`[]`)}},
 		"no_json":   {Type: "x", Fields: map[string]json.RawMessage{"amount": json.RawMessage(`{`)}},
+		"no_value":  {Type: "x", Fields: map[string]json.RawMessage{"amount": nil}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := r.c.Begin(t.Context(), oidc.AuthParams{AuthorizationDetails: []oidc.AuthorizationDetail{d}})
@@ -88,6 +90,41 @@ func TestAuthorizationDetailsRefused(t *testing.T) {
 		defer r.op.Mend()
 		r.mustLogin()
 	})
+}
+
+// TestAuthorizationDetailJSON: what is written is read as the same, and a member of
+// the wrong type, or twice, is not read at all.
+func TestAuthorizationDetailJSON(t *testing.T) {
+	for _, d := range []oidc.AuthorizationDetail{payment(), {Type: "x", DataTypes: []string{"d"}, Identifier: "i", Privileges: []string{"p"}}} {
+		var back oidc.AuthorizationDetail
+		if err := json.Unmarshal(marshal(d), &back); err != nil || !reflect.DeepEqual(back, d) {
+			t.Errorf("%+v came back as %+v, %v", d, back, err)
+		}
+	}
+	for _, bad := range []string{`{"type":"x","actions":7}`, `{"type":"x","actions":[7]}`, `{"type":"x","type":"y"}`, `7`} {
+		if err := json.Unmarshal([]byte(bad), new(oidc.AuthorizationDetail)); err == nil {
+			t.Errorf("%s is read", bad)
+		}
+	}
+}
+
+// TestGrantedDetailsAtTheBounds: there may be as many as MaxAuthorizationDetails, and
+// null is none.
+func TestGrantedDetailsAtTheBounds(t *testing.T) {
+	op := newOP(t)
+	r := setup(t, op)
+	tokenMember(op, "authorization_details", json.RawMessage("null"))
+	if tok := r.mustLogin(); tok.AuthorizationDetails != nil {
+		t.Errorf("granted %v where nothing was asked for", tok.AuthorizationDetails)
+	}
+	r.params.AuthorizationDetails = []oidc.AuthorizationDetail{payment()}
+	r.refused(oidc.BadAuthorizationDetails)
+	tokenMember(op, "authorization_details", slices.Repeat(r.params.AuthorizationDetails, oidc.MaxAuthorizationDetails))
+	if tok := r.mustLogin(); len(tok.AuthorizationDetails) != oidc.MaxAuthorizationDetails {
+		t.Errorf("granted %d", len(tok.AuthorizationDetails))
+	}
+	tokenMember(op, "authorization_details", slices.Repeat(r.params.AuthorizationDetails, oidc.MaxAuthorizationDetails+1))
+	r.refused(oidc.BadAuthorizationDetails)
 }
 
 // TestResources: the code is exchanged for the resources that were asked for, also

@@ -1,7 +1,10 @@
 package oidc_test
 
 import (
+	"crypto"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -114,6 +117,13 @@ func TestTokenExchange(t *testing.T) {
 
 const samlAssertion = `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"><saml:Subject><saml:NameID>alice</saml:NameID></saml:Subject></saml:Assertion>`
 
+// sealedKey is a key in a device that does not sign.
+type sealedKey struct{ crypto.Signer }
+
+func (sealedKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("the device is sealed")
+}
+
 func TestAssertionGrants(t *testing.T) {
 	key := testKey()
 	jwks, err := oidc.PublicJWKS(key)
@@ -170,6 +180,14 @@ func TestAssertionGrants(t *testing.T) {
 		wantInput(t, err, oidc.BadParameter)
 		_, err = r.c.SignGrant(oidc.GrantAssertion{Subject: "alice"})
 		wantInput(t, err, oidc.BadConfig)
+		_, err = r.c.SignGrant(oidc.GrantAssertion{Key: oidc.Key{Private: sealedKey{key.Private.(crypto.Signer)}, Alg: key.Alg}, Subject: "alice"})
+		wantInput(t, err, oidc.BadConfig)
+		_, err = r.c.JWTBearer(t.Context(), strings.Repeat("a", oidc.MaxGrantAssertion+1), oidc.TokenParams{})
+		wantInput(t, err, oidc.BadParameter)
 		wantNoCall(t, r.op, oidctest.EndpointToken)
+		_, err = r.c.JWTBearer(t.Context(), strings.Repeat("a", oidc.MaxGrantAssertion), oidc.TokenParams{})
+		if wantCalls(t, r.op, oidctest.EndpointToken, 1); err == nil {
+			t.Error("the OP takes an assertion of the greatest length that is none")
+		}
 	})
 }
