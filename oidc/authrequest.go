@@ -463,11 +463,8 @@ func (c *ClaimsRequest) demandedACR() []string {
 // clash refuses an authorization endpoint whose own query has one of our
 // parameters: the OP could read either (hostile catalogue case 87).
 func clash(endpoint string, v url.Values) error {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.RawQuery == "" {
-		return nil
-	}
-	q, err := url.ParseQuery(u.RawQuery)
+	_, query, _ := strings.Cut(endpoint, "?")
+	q, err := url.ParseQuery(query)
 	if err != nil {
 		return &ProtocolError{Reason: BadMetadata, Step: StepAuthorization, Spec: "RFC 6749 3.1", Detail: "the authorization_endpoint's query cannot be read"}
 	}

@@ -175,16 +175,13 @@ func tooLong() (AuthResponse, error) {
 
 // newAuthResponse keeps v, and of it what means something here.
 func newAuthResponse(mode string, v url.Values) (AuthResponse, error) {
-	twice := false
 	for k, vs := range v {
 		if len(vs) == 0 || !slices.Contains(responseParams, k) {
 			delete(v, k)
-			continue
 		}
-		twice = twice || len(vs) > 1
 	}
 	for _, k := range responseParams {
-		if twice && len(v[k]) > 1 {
+		if len(v[k]) > 1 {
 			return AuthResponse{}, &ProtocolError{Reason: DuplicateParameter, Step: StepAuthorization, Spec: "RFC 6749 3.1", Detail: k + " occurs more than once"}
 		}
 	}

@@ -34,6 +34,13 @@ func (r *rig) begins() (*oidc.AuthRequest, url.Values) {
 	return req, u.Query()
 }
 
+// with is the same rig for a request of its own.
+func (r *rig) with(p oidc.AuthParams) *rig {
+	c := *r
+	c.params = p
+	return &c
+}
+
 // TestHostileAuthRequest tries to make an authentication request that is less
 // than it should be.
 func TestHostileAuthRequest(t *testing.T) {
@@ -172,6 +179,14 @@ func TestHostileAuthRequest(t *testing.T) {
 			r.reason(err, oidc.BadMetadata)
 		})
 	}
+	t.Run("087_endpoint_clashes_with_a_further_parameter", func(t *testing.T) {
+		op := newOP(t)
+		member(op, "authorization_endpoint", op.URL(oidctest.EndpointAuthorization)+"?tenant=blue")
+		r := setup(t, op)
+		r.begins()
+		_, err := r.c.Begin(t.Context(), oidc.AuthParams{Extra: url.Values{"tenant": {"red"}}})
+		r.reason(err, oidc.BadMetadata)
+	})
 	t.Run("087_query_that_cannot_be_read", func(t *testing.T) {
 		op := newOP(t)
 		member(op, "authorization_endpoint", op.URL(oidctest.EndpointAuthorization)+"?a=%zz")
@@ -295,6 +310,10 @@ func TestAuthParams(t *testing.T) {
 		{"acr", oidc.AuthParams{ACRValues: []string{"2", "1"}}, map[string]string{"acr_values": "2 1"}},
 		{"claims", oidc.AuthParams{Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"email": nil, "name": {Essential: true}}, IDToken: map[string]*oidc.ClaimRequest{"acr": {Values: []any{"a", "b"}}, "sub": {Value: "x"}}}},
 			map[string]string{"claims": `{"userinfo":{"email":null,"name":{"essential":true}},"id_token":{"acr":{"values":["a","b"]},"sub":{"value":"x"}}}`}},
+		{"claims of its own", oidc.AuthParams{Claims: &oidc.ClaimsRequest{Extra: map[string]any{"sharing_duration": 60}}}, map[string]string{"claims": `{"sharing_duration":60}`}},
+		{"claims and more", oidc.AuthParams{Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"email": nil}, Extra: map[string]any{"sharing_duration": 60}}},
+			map[string]string{"claims": `{"userinfo":{"email":null},"sharing_duration":60}`}},
+		{"scopes of all characters", oidc.AuthParams{Scopes: []string{"!#[]~"}}, map[string]string{"scope": "openid !#[]~"}},
 		{"resource", oidc.AuthParams{Resources: []string{"https://api.example/"}}, map[string]string{"resource": "https://api.example/"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -331,13 +350,19 @@ func TestAuthParams(t *testing.T) {
 		"scope with a quote":        {Scopes: []string{`a"b`}},
 		"empty scope":               {Scopes: []string{""}},
 		"scope with a control":      {Scopes: []string{"a\n"}},
+		"scope with a backslash":    {Scopes: []string{`a\b`}},
+		"scope with DEL":            {Scopes: []string{"a\x7f"}},
+		"scope beyond ASCII":        {Scopes: []string{"\u00e9t\u00e9"}},
 		"prompt none with login":    {Prompt: []string{"login", "none"}},
 		"unknown prompt":            {Prompt: []string{"tea"}},
 		"unknown display":           {Display: "zzz"},
 		"negative max_age":          {MaxAge: &neg},
 		"relative resource":         {Resources: []string{"/x"}},
 		"resource with fragment":    {Resources: []string{"https://api.example/#x"}},
+		"resource that is no URI":   {Resources: []string{"https://api.example/%zz"}},
 		"claims that do not encode": {Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"x": {Value: func() {}}}}},
+		"more that does not encode": {Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"x": nil}, Extra: map[string]any{"x": func() {}}}},
+		"neither of them encodes":   {Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"x": {Value: func() {}}}, Extra: map[string]any{"x": 1}}},
 		"unregistered type":         {ResponseType: "code id_token"},
 		"query with a token":        {ResponseType: "id_token", ResponseMode: "query"},
 	} {
@@ -371,6 +396,44 @@ func TestAuthParams(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("default mode that the OP does not announce", func(t *testing.T) {
+		op := newOP(t)
+		member(op, "response_modes_supported", []string{"form_post"})
+		if _, v := setup(t, op).with(oidc.AuthParams{ResponseMode: "query"}).begins(); v.Get("response_mode") != "query" {
+			t.Errorf("sent %v", v)
+		}
+	})
+	t.Run("type that the OP lacks", func(t *testing.T) {
+		op := newOP(t)
+		member(op, "response_types_supported", []string{"code"})
+		r := setup(t, op)
+		r.client(func(c *oidc.ClientConfig) { c.Metadata.ResponseTypes = nil })
+		_, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseType: "id_token"})
+		wantUnsupported(t, err)
+	})
+	t.Run("DPoP is for a code", func(t *testing.T) {
+		r := setup(t, op, types("code", "id_token"))
+		r.client(withDPoP(oidc.DPoPES256))
+		for rt, bound := range map[string]bool{"code": true, "id_token": false} {
+			req, v := r.with(oidc.AuthParams{ResponseType: rt}).begins()
+			if v.Has("dpop_jkt") != bound || (req.Pending.DPoP != nil) != bound {
+				t.Errorf("%s: sent %v, with a key: %v", rt, v, req.Pending.DPoP != nil)
+			}
+		}
+	})
+	t.Run("the trace says how it travels", func(t *testing.T) {
+		w := &watcher{}
+		r := setup(t, op)
+		r.opts.Trace = w.trace()
+		r.discover()
+		r.client()
+		for _, post := range []bool{false, true} {
+			r.with(oidc.AuthParams{Post: post}).begins()
+		}
+		if len(w.fronts) != 2 || w.fronts[0].Mode != "GET" || w.fronts[1].Mode != "POST" {
+			t.Errorf("told %+v", w.fronts)
+		}
+	})
 	t.Run("native client on any loopback port", func(t *testing.T) {
 		r := setup(t, newOP(t), func(m *oidc.ClientMetadata) {
 			m.ApplicationType, m.RedirectURIs = "native", []string{"http://127.0.0.1/cb", "com.example.app:/cb"}
@@ -389,6 +452,21 @@ func TestAuthParams(t *testing.T) {
 		}
 		r.params.RedirectURI = "http://127.0.0.1:49152/cb"
 		r.mustLogin()
+	})
+	t.Run("another port of no native client's loopback", func(t *testing.T) {
+		r := setup(t, newOP(t))
+		for _, c := range []struct{ kind, registered, asked string }{
+			{"web", "http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"},
+			{"native", "http://rp.example/cb", "http://rp.example:49152/cb"},
+			{"native", "https://127.0.0.1/cb", "http://127.0.0.1:49152/cb"},
+		} {
+			r.client(func(config *oidc.ClientConfig) {
+				config.Metadata.ApplicationType, config.Metadata.RedirectURIs = c.kind, []string{c.registered}
+			})
+			r.with(oidc.AuthParams{}).begins()
+			_, err := r.c.Begin(t.Context(), oidc.AuthParams{RedirectURI: c.asked})
+			wantInput(t, err, oidc.BadParameter)
+		}
 	})
 }
 

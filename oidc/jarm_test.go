@@ -123,9 +123,11 @@ func TestJARMRefusedAtConstruction(t *testing.T) {
 		})
 	}
 	t.Run("tokens_in_a_query", func(t *testing.T) {
-		r := setup(t, op, types("code id_token"))
-		_, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseMode: oidc.ModeQueryJWT})
-		wantInput(t, err, oidc.BadParameter)
+		for _, rt := range []string{"code id_token", "code token"} {
+			r := setup(t, op, types(rt))
+			_, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseMode: oidc.ModeQueryJWT})
+			wantInput(t, err, oidc.BadParameter)
+		}
 	})
 	t.Run("not_announced", func(t *testing.T) {
 		op := newOP(t)
@@ -139,6 +141,9 @@ func TestJARMRefusedAtConstruction(t *testing.T) {
 		op.TamperMetadata(func(m map[string]any) { m["authorization_signing_alg_values_supported"] = []any{"XS256"} })
 		r := setup(t, op) // a plain login needs none
 		r.mustLogin()
+		if _, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseMode: oidc.ModeFormPost}); err != nil {
+			t.Error(err)
+		}
 		_, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseMode: oidc.ModeJWT})
 		wantUnsupported(t, err)
 	})

@@ -92,6 +92,13 @@ func TestOAuthOnly(t *testing.T) {
 	if sent.Get("code_challenge_method") != "S256" || sent.Get("state") == "" {
 		t.Errorf("sent no PKCE or state: %v", sent)
 	}
+	plain, err := c.Begin(t.Context(), oidc.AuthParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, sent := plain.Form(); sent.Has("scope") {
+		t.Errorf("sent scope %q where none was asked for", sent.Get("scope"))
+	}
 	if tok.IDToken != nil {
 		t.Error("there is an ID Token that nobody gave")
 	}
