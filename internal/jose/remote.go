@@ -488,8 +488,12 @@ func (r *Remote) fetchOnce(ctx context.Context) (*snapshot, error) {
 
 // transient reports whether trying again at once makes sense.
 func transient(err error) bool {
-	var t interface{ Temporary() bool }
-	return !errors.As(err, &t) || t.Temporary()
+	// errors.As would link reflection on types, which nothing else here needs.
+	t, known := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return !known || t.Temporary()
 }
 
 // pause waits and reports whether ctx lasted that long.
