@@ -26,26 +26,35 @@ func measureSizes(s settings) ([]section, error) {
 		if s.who != "" && name != s.who && name != "nethttp" {
 			continue
 		}
-		path := filepath.Join(dir, name)
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "rely.example/peers/bench/size/"+name)
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return nil, fmt.Errorf("building %s: %w", name, err)
-		}
-		st, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
-		info, err := buildinfo.ReadFile(path)
+		size, modules, err := buildMinimal(dir, name)
 		if err != nil {
 			return nil, err
 		}
 		if name == "nethttp" {
-			floor = st.Size()
+			floor = size
 		}
-		sec.rows = append(sec.rows, []string{name, mebi(st.Size()), "+" + mebi(st.Size()-floor), fmt.Sprint(len(info.Deps))})
+		sec.rows = append(sec.rows, []string{name, mebi(size), "+" + mebi(size-floor), fmt.Sprint(modules)})
 	}
 	return []section{sec}, nil
+}
+
+// buildMinimal builds the program of that name into dir.
+func buildMinimal(dir, name string) (size int64, modules int, err error) {
+	path := filepath.Join(dir, name)
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "rely.example/peers/bench/size/"+name)
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return 0, 0, fmt.Errorf("building %s: %w", name, err)
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	return st.Size(), len(info.Deps), nil
 }
 
 func mebi(n int64) string { return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20)) }
