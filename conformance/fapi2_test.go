@@ -44,7 +44,7 @@ func newFAPI2(t *testing.T, v variant) *fapi2 {
 	r.metadata.DPoPBoundAccessTokens, r.metadata.TLSClientCertificateBoundAccessTokens = dpop, !dpop
 	r.config = func(c *oidc.ClientConfig) {
 		if dpop {
-			c.DPoP = oidc.DPoPES256
+			c.DPoP = oidc.DPoPES256()
 		}
 		c.Profile = oidc.FAPI2Security
 		if v["fapi_request_method"] == "signed_non_repudiation" {

@@ -220,7 +220,7 @@ func (r *run) register() {
 	}
 	r.reg = reg
 	config := reg.ClientConfig()
-	config.Keys, config.Certificate = r.keys, certificate
+	config.Keys, config.Certificate, config.Encryption = r.keys, certificate, oidc.JWE()
 	if t := r.v["request_type"]; t == "request_object" || t == "request_uri" {
 		config.RequestObject = &oidc.RequestObject{ByReference: t == "request_uri"}
 	}

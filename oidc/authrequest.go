@@ -251,7 +251,7 @@ func (c *Client) Begin(ctx context.Context, p AuthParams) (_ *AuthRequest, err e
 		v.Set("code_challenge", base64.RawURLEncoding.EncodeToString(sum[:]))
 		v.Set("code_challenge_method", "S256")
 	}
-	if rt.code && c.c.DPoP != DPoPOff {
+	if rt.code && c.c.DPoP != nil {
 		if pending.DPoP, err = c.newDPoPKey(); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"rely.example/internal/jose"
 )
 
 // AuthResponse is an authentication response as it came: read, and nothing of it
@@ -207,14 +209,16 @@ func (a AuthResponse) Mode() string { return a.mode }
 // it. A response without state is refused with BadState.
 //
 // Of a response that is a JWT (JARM) the state is read before the signature is
-// verified, since the Pending says with whose keys. keys open one that is
-// encrypted, which is refused with BadEncryption without them; Client.PendingKey
-// has the client's.
-func (a AuthResponse) PendingKey(keys ...Key) (string, error) {
+// verified, since the Pending says with whose keys. One that is encrypted is
+// refused with BadEncryption: Client.PendingKey opens it, or that of JWE where the
+// client is not known yet.
+func (a AuthResponse) PendingKey() (string, error) { return a.pendingKey(nil, nil) }
+
+func (a AuthResponse) pendingKey(e Encryption, keys []jose.DecryptionKey) (string, error) {
 	s := a.params.Get("state")
 	if isSecured(a.mode) {
 		var err error
-		if s, err = claimedState(a.params.Get("response"), decryptionKeys(keys)); err != nil {
+		if s, err = openState(a.params.Get("response"), e, keys); err != nil {
 			return "", err
 		}
 	}

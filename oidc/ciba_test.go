@@ -109,7 +109,7 @@ func TestCIBA(t *testing.T) {
 		}
 	}, decides(12*time.Second))
 	run("bound_to_a_key", func(t *testing.T, op *oidctest.OP) {
-		r := backchannel(t, op, oidc.CIBAPoll, func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256 })
+		r := backchannel(t, op, oidc.CIBAPoll, func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256() })
 		l := r.ciba(alice())
 		data, err := l.Export()
 		if err != nil {

@@ -44,6 +44,11 @@ type ClientConfig struct {
 	// what the OP encrypts (use "enc").
 	Keys []Key
 
+	// Encryption is what opens what the OP encrypts for the client, with those of
+	// Keys whose use is "enc" or with Secret, and encrypts request objects: JWE().
+	// Whatever Metadata has encrypted needs it. Nil means that nothing is.
+	Encryption Encryption
+
 	// TrustedAudiences are strangers that an ID Token's aud may hold beside the
 	// client (Core section 3.1.3.7 (3)). Empty means nobody.
 	TrustedAudiences []string
@@ -88,10 +93,11 @@ type ClientConfig struct {
 	Certificate CertificateSource
 
 	// DPoP binds the tokens of each login to a key of its own (RFC 9449), made by
-	// Begin. Zero means bearer tokens, or DPoPES256 if Metadata.DPoPBoundAccessTokens
-	// is registered. With it a bearer token is refused where a
-	// bound one is due, and response types that give an access token from the
-	// authorization endpoint, where none can be bound, are not possible.
+	// Begin, of one kind: DPoPES256() or its neighbours.
+	// Metadata.DPoPBoundAccessTokens needs it. Nil means bearer tokens. With it a
+	// bearer token is refused where a bound one is due, and response types that give
+	// an access token from the authorization endpoint, where none can be bound, are
+	// not possible.
 	DPoP DPoPMode
 
 	// Quirks loosen single rules for an OP that breaks them.
@@ -210,9 +216,6 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if err := config.fillProfile(); err != nil {
 		return nil, err
 	}
-	if config.DPoP == DPoPOff && config.Metadata.DPoPBoundAccessTokens {
-		config.DPoP = DPoPES256
-	}
 	c := &Client{p: p, c: config, nonces: new(nonces)}
 	var err error
 	if c.auth, err = c.chooseAuth(); err != nil {
@@ -259,7 +262,7 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if config.UserInfoBy > UserInfoPostBody {
 		return bad("UserInfoBy", "it is none of the methods")
 	}
-	if config.UserInfoBy == UserInfoPostBody && config.DPoP != DPoPOff {
+	if config.UserInfoBy == UserInfoPostBody && config.DPoP != nil {
 		return bad("UserInfoBy", "a DPoP token is presented in the header alone (RFC 9449 7.1)")
 	}
 	if config.ResponseMode != "" && config.Metadata.usesRedirects() {
@@ -391,7 +394,7 @@ func (c *Client) possible(md *ProviderMetadata, r responseType) error {
 	if r.code && md.TokenEndpoint == "" {
 		return lacks("token_endpoint")
 	}
-	if r.token && c.c.DPoP != DPoPOff {
+	if r.token && c.c.DPoP != nil {
 		// RFC 9449 section 5 binds tokens at the token endpoint alone.
 		return &UnsupportedError{Feature: "response type " + quote(r.String()) + " with DPoP", Detail: "an access token from the authorization endpoint is bound to no key"}
 	}

@@ -68,7 +68,7 @@ func TestClientCredentials(t *testing.T) {
 		}
 	})
 	t.Run("bound_to_a_key", func(t *testing.T) {
-		r := service(t, newOP(t), credentialsClient(), func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256 })
+		r := service(t, newOP(t), credentialsClient(), func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256() })
 		if tok, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{}); err != nil || tok.DPoP == nil {
 			t.Errorf("got %v, %v", tok, err)
 		}

@@ -41,7 +41,9 @@ type ClientMetadata struct {
 	SubjectType         string `json:"subject_type,omitempty"`
 
 	// IDTokenSignedResponseAlg is the one algorithm of ID Tokens; empty means RS256.
-	IDTokenSignedResponseAlg    string `json:"id_token_signed_response_alg,omitempty"`
+	IDTokenSignedResponseAlg string `json:"id_token_signed_response_alg,omitempty"`
+	// IDTokenEncryptedResponseAlg and the other algorithms of encryption need
+	// ClientConfig.Encryption. Empty means that nothing is encrypted.
 	IDTokenEncryptedResponseAlg string `json:"id_token_encrypted_response_alg,omitempty"`
 	// IDTokenEncryptedResponseEnc defaults to A128CBC-HS256.
 	IDTokenEncryptedResponseEnc string `json:"id_token_encrypted_response_enc,omitempty"`
@@ -82,7 +84,7 @@ type ClientMetadata struct {
 	TLSClientCertificateBoundAccessTokens bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 
 	// DPoPBoundAccessTokens has the OP refuse token requests of this client without
-	// a DPoP proof (RFC 9449 section 5.2); ClientConfig.DPoP is then on.
+	// a DPoP proof (RFC 9449 section 5.2); it needs ClientConfig.DPoP.
 	DPoPBoundAccessTokens bool `json:"dpop_bound_access_tokens,omitempty"`
 
 	// DefaultMaxAge is in seconds; nil means none.

@@ -189,7 +189,7 @@ func TestDevice(t *testing.T) {
 		}
 	})
 	run("bound_to_a_key", func(t *testing.T, op *oidctest.OP) {
-		r := service(t, op, deviceClient(), func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256 })
+		r := service(t, op, deviceClient(), func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256() })
 		l, err := r.c.BeginDevice(t.Context(), oidc.DeviceParams{})
 		if err != nil {
 			t.Fatal(err)

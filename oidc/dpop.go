@@ -24,34 +24,73 @@ import (
 	"rely.example/internal/jose"
 )
 
-// DPoPMode says whether access tokens are bound to a key of the login's own (RFC
-// 9449), and of which kind the keys are.
-type DPoPMode string
+// DPoPMode binds access tokens to a key of the login's own (RFC 9449), and says of
+// which kind the keys are: DPoPES256, DPoPEdDSA or DPoPPS256. A program carries the
+// making of the kinds that it names.
+type DPoPMode interface {
+	// Algorithm is what the keys sign with: "ES256", "EdDSA" or "PS256".
+	Algorithm() string
 
-const (
-	// DPoPOff is the zero value: bearer tokens.
-	DPoPOff DPoPMode = ""
-	// DPoPES256 makes keys on P-256, the kind that every OP with DPoP takes.
-	DPoPES256 DPoPMode = "ES256"
-	// DPoPEdDSA makes Ed25519 keys. The algorithm is sent under the name that the
-	// OP announces, EdDSA or Ed25519 (RFC 9864).
-	DPoPEdDSA DPoPMode = "EdDSA"
-	// DPoPPS256 makes RSA keys of 2048 bits. One takes a tenth of a second to
-	// make, at every login, and makes the Pending a kilobyte longer.
-	DPoPPS256 DPoPMode = "PS256"
+	// newKey makes a key; alg is the name that the OP has for the algorithm.
+	newKey(alg string) (*DPoPKey, error)
+}
+
+// DPoPES256 makes keys on P-256, the kind that every OP with DPoP takes.
+func DPoPES256() DPoPMode { return dpopES256{} }
+
+// DPoPEdDSA makes Ed25519 keys. The algorithm is sent under the name that the OP
+// announces, EdDSA or Ed25519 (RFC 9864).
+func DPoPEdDSA() DPoPMode { return dpopEdDSA{} }
+
+// DPoPPS256 makes RSA keys of 2048 bits. One takes a tenth of a second to make, at
+// every login, and makes the Pending a kilobyte longer.
+func DPoPPS256() DPoPMode { return dpopPS256{} }
+
+type (
+	dpopES256 struct{}
+	dpopEdDSA struct{}
+	dpopPS256 struct{}
 )
+
+func (dpopES256) Algorithm() string { return "ES256" }
+func (dpopEdDSA) Algorithm() string { return "EdDSA" }
+func (dpopPS256) Algorithm() string { return "PS256" }
+
+func (dpopES256) newKey(alg string) (*DPoPKey, error) {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return ecKey(alg, k)
+}
+
+func (dpopEdDSA) newKey(alg string) (*DPoPKey, error) {
+	_, k, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return edKey(alg, k)
+}
 
 // proofKeyBits is the size of RSA keys for proofs: they live as long as a grant.
 const proofKeyBits = 2048
+
+func (dpopPS256) newKey(alg string) (*DPoPKey, error) {
+	k, err := rsa.GenerateKey(rand.Reader, proofKeyBits)
+	if err != nil {
+		return nil, err
+	}
+	return rsaKey(alg, k)
+}
 
 // DPoPKey is the private key that the tokens of one login are bound to. Begin
 // makes it, Pending and Tokens carry it, also through Export. Printed, logged or
 // marshalled to JSON it shows its thumbprint alone.
 type DPoPKey struct {
-	alg     string
-	private crypto.Signer
-	proofs  *jose.Signer
-	jkt     string
+	alg    string
+	secret func() ([]byte, error) // the shortest form of the private half
+	proofs *jose.Signer
+	jkt    string
 }
 
 // Thumbprint is the SHA-256 thumbprint of the public key (RFC 7638): the value of
@@ -61,22 +100,14 @@ func (k *DPoPKey) Thumbprint() string { return k.jkt }
 // newDPoPKey makes a key of the kind that the client is configured for; nil
 // without DPoP.
 func (c *Client) newDPoPKey() (*DPoPKey, error) {
-	var signer crypto.Signer
-	var err error
-	switch c.c.DPoP {
-	case DPoPOff:
+	if c.c.DPoP == nil {
 		return nil, nil
-	case DPoPEdDSA:
-		_, signer, err = ed25519.GenerateKey(rand.Reader)
-	case DPoPPS256:
-		signer, err = rsa.GenerateKey(rand.Reader, proofKeyBits)
-	default:
-		signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	}
+	k, err := c.c.DPoP.newKey(c.dpopAlg)
 	if err != nil {
 		return nil, &InputError{Reason: BadConfig, Field: "ClientConfig.DPoP", Detail: "no key could be made", Err: err}
 	}
-	return dpopKey(c.dpopAlg, signer)
+	return k, nil
 }
 
 // dpopKeyOr returns the key that a login or grant has, or one made now if it was
@@ -88,7 +119,17 @@ func (c *Client) dpopKeyOr(k *DPoPKey) (*DPoPKey, error) {
 	return c.newDPoPKey()
 }
 
-func dpopKey(alg string, signer crypto.Signer) (*DPoPKey, error) {
+func ecKey(alg string, k *ecdsa.PrivateKey) (*DPoPKey, error) { return dpopKey(alg, k, k.Bytes) }
+
+func edKey(alg string, k ed25519.PrivateKey) (*DPoPKey, error) {
+	return dpopKey(alg, k, func() ([]byte, error) { return k.Seed(), nil })
+}
+
+func rsaKey(alg string, k *rsa.PrivateKey) (*DPoPKey, error) {
+	return dpopKey(alg, k, func() ([]byte, error) { return x509.MarshalPKCS1PrivateKey(k), nil })
+}
+
+func dpopKey(alg string, signer crypto.Signer, secret func() ([]byte, error)) (*DPoPKey, error) {
 	jwk, jkt, err := jose.PublicJWKAndThumbprint(signer.Public())
 	if err != nil {
 		return nil, err
@@ -98,26 +139,17 @@ func dpopKey(alg string, signer crypto.Signer) (*DPoPKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DPoPKey{alg: alg, private: signer, proofs: proofs, jkt: jkt}, nil
+	return &DPoPKey{alg: alg, secret: secret, proofs: proofs, jkt: jkt}, nil
 }
 
-// export is the key in text: the algorithm and the shortest form of the private
-// half, since a Pending may travel in a cookie. The key of nil is "".
+// export is the key in text: the algorithm and the private half, as short as it
+// goes, since a Pending may travel in a cookie. The key of nil is "".
 func (k *DPoPKey) export() (string, error) {
 	if k == nil {
 		return "", nil
 	}
-	var private []byte
-	var err error
-	switch p := k.private.(type) {
-	case *ecdsa.PrivateKey:
-		private, err = p.Bytes()
-	case ed25519.PrivateKey:
-		private = p.Seed()
-	case *rsa.PrivateKey:
-		private = x509.MarshalPKCS1PrivateKey(p)
-	}
-	return k.alg + "." + base64.RawURLEncoding.EncodeToString(private), err
+	secret, err := k.secret()
+	return k.alg + "." + base64.RawURLEncoding.EncodeToString(secret), err
 }
 
 // importDPoPKey reads what export wrote.
@@ -131,24 +163,21 @@ func importDPoPKey(text string) (*DPoPKey, error) {
 	if err != nil {
 		return nil, bad
 	}
-	var signer crypto.Signer
 	switch alg {
 	case "ES256":
-		signer, err = ecdsa.ParseRawPrivateKey(elliptic.P256(), private)
-	case "EdDSA", "Ed25519":
-		if len(private) != ed25519.SeedSize {
-			return nil, bad
+		if k, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), private); err == nil {
+			return ecKey(alg, k)
 		}
-		signer = ed25519.NewKeyFromSeed(private)
+	case "EdDSA", "Ed25519":
+		if len(private) == ed25519.SeedSize {
+			return edKey(alg, ed25519.NewKeyFromSeed(private))
+		}
 	case "PS256":
-		signer, err = x509.ParsePKCS1PrivateKey(private)
-	default:
-		return nil, bad
+		if k, err := x509.ParsePKCS1PrivateKey(private); err == nil {
+			return rsaKey(alg, k)
+		}
 	}
-	if err != nil {
-		return nil, bad
-	}
-	return dpopKey(alg, signer)
+	return nil, bad
 }
 
 // Format prints the thumbprint and never the key.
@@ -280,16 +309,15 @@ func originOfURL(target string) (string, error) {
 // checkDPoP refuses, when the client is made, a mode that cannot work, and chooses
 // the name of the algorithm.
 func (c *Client) checkDPoP(md *ProviderMetadata) error {
-	announced := md.DPoPSigningAlgValuesSupported
-	switch c.c.DPoP {
-	case DPoPOff:
+	if c.c.DPoP == nil {
+		if c.c.Metadata.DPoPBoundAccessTokens {
+			return &InputError{Reason: BadConfig, Field: "ClientConfig.DPoP", Detail: "it is nil, and Metadata.DPoPBoundAccessTokens is set; set it to DPoPES256()"}
+		}
 		return nil
-	case DPoPES256, DPoPEdDSA, DPoPPS256:
-	default:
-		return &InputError{Reason: BadConfig, Field: "ClientConfig.DPoP", Detail: quote(string(c.c.DPoP)) + " is none of ES256, EdDSA and PS256"}
 	}
-	c.dpopAlg = string(c.c.DPoP)
-	if c.c.DPoP == DPoPEdDSA && !slices.Contains(announced, "EdDSA") && slices.Contains(announced, "Ed25519") {
+	announced := md.DPoPSigningAlgValuesSupported
+	c.dpopAlg = c.c.DPoP.Algorithm()
+	if c.dpopAlg == "EdDSA" && !slices.Contains(announced, "EdDSA") && slices.Contains(announced, "Ed25519") {
 		c.dpopAlg = "Ed25519"
 	}
 	if len(announced) > 0 && !slices.Contains(announced, c.dpopAlg) {

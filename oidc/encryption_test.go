@@ -34,7 +34,8 @@ func TestEncryptedLogin(t *testing.T) {
 		enc := encs[i%len(encs)]
 		t.Run(alg+"/"+enc, func(t *testing.T) {
 			r := setup(t, op)
-			reg, err := r.p.Register(t.Context(), r.metadata(func(m *oidc.ClientMetadata) {
+			var err error
+			r.reg, err = r.p.Register(t.Context(), r.metadata(func(m *oidc.ClientMetadata) {
 				m.JWKS = set
 				m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc = alg, enc
 				m.UserInfoEncryptedResponseAlg, m.UserInfoEncryptedResponseEnc = alg, enc
@@ -43,7 +44,7 @@ func TestEncryptedLogin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.c, err = oidc.NewClient(r.p, reg.ClientConfig(keys...)); err != nil {
+			if r.c, err = oidc.NewClient(r.p, r.config(keys...)); err != nil {
 				t.Fatal(err)
 			}
 			r.params.Scopes = []string{"email"}
@@ -58,6 +59,32 @@ func TestEncryptedLogin(t *testing.T) {
 			if !ui.Signed || ui.Email != "alice@example.com" {
 				t.Errorf("got UserInfo %+v, signed %v", ui.StandardClaims, ui.Signed)
 			}
+		})
+	}
+}
+
+// TestEncryptionIsGiven: a client that is registered for anything encrypted is
+// refused without ClientConfig.Encryption, and made with it.
+func TestEncryptionIsGiven(t *testing.T) {
+	r := setup(t, newOP(t))
+	for name, edit := range map[string]func(*oidc.ClientMetadata){
+		"id_token":        func(m *oidc.ClientMetadata) { m.IDTokenEncryptedResponseAlg = "dir" },
+		"userinfo":        func(m *oidc.ClientMetadata) { m.UserInfoEncryptedResponseAlg = "dir" },
+		"introspection":   func(m *oidc.ClientMetadata) { m.IntrospectionEncryptedResponseAlg = "dir" },
+		"response":        func(m *oidc.ClientMetadata) { m.AuthorizationEncryptedResponseAlg = "dir" },
+		"request_objects": func(m *oidc.ClientMetadata) { m.RequestObjectEncryptionAlg = "dir" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := r.config()
+			config.RequestObject, config.Metadata.RequestObjectSigningAlg = &oidc.RequestObject{}, "HS256"
+			config.Metadata.IntrospectionSignedResponseAlg = "ES256"
+			edit(&config.Metadata)
+			if _, err := oidc.NewClient(r.p, config); err != nil {
+				t.Fatal(err)
+			}
+			config.Encryption = nil
+			_, err := oidc.NewClient(r.p, config)
+			wantField(t, err, "ClientConfig.Encryption")
 		})
 	}
 }

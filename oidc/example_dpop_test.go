@@ -30,7 +30,7 @@ func ExampleTransport() {
 	client, err := oidc.NewClient(provider, oidc.ClientConfig{
 		ID: known.ID, Secret: known.Secret,
 		Metadata: oidc.ClientMetadata{RedirectURIs: []string{"https://rp.example/callback"}},
-		DPoP:     oidc.DPoPES256, // a new key for each login
+		DPoP:     oidc.DPoPES256(), // a new key for each login
 	})
 	if err != nil {
 		log.Fatal(err)

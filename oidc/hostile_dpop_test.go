@@ -34,7 +34,7 @@ func withDPoP(mode oidc.DPoPMode) func(*oidc.ClientConfig) {
 
 // dpopJourney is the whole way with DPoP. A demand for a nonce is met once.
 func dpopJourney(j *journey) error {
-	j.config = withDPoP(oidc.DPoPES256)
+	j.config = withDPoP(oidc.DPoPES256())
 	switch j.fault.Fault {
 	case oidctest.DPoPNonceForever:
 		j.calls = map[oidctest.Endpoint]int{oidctest.EndpointToken: 2}
@@ -92,7 +92,7 @@ func readProof(t *testing.T, h http.Header) proofOf {
 func TestHostileDPoP(t *testing.T) {
 	t.Run("134_bearer_where_a_bound_token_is_due", func(t *testing.T) {
 		r := setup(t, newOP(t))
-		r.client(withDPoP(oidc.DPoPES256))
+		r.client(withDPoP(oidc.DPoPES256()))
 		tokenMember(r.op, "token_type", "Bearer")
 		r.op.ClearLog()
 		r.refused(oidc.BadTokenType)
@@ -102,7 +102,7 @@ func TestHostileDPoP(t *testing.T) {
 	t.Run("321_one_retry_then_an_error_and_nonces_are_per_origin", func(t *testing.T) {
 		op := newOP(t, func(c *oidctest.Config) { c.DPoPNonce = true })
 		r := setup(t, op)
-		r.client(withDPoP(oidc.DPoPES256))
+		r.client(withDPoP(oidc.DPoPES256()))
 		op.ClearLog()
 		tok := r.mustLogin()
 		wantCalls(t, op, oidctest.EndpointToken, 2) // asked for a nonce once
@@ -140,7 +140,7 @@ func TestHostileDPoP(t *testing.T) {
 		if r.reg, err = r.p.Register(t.Context(), m, ""); err != nil {
 			t.Fatal(err)
 		}
-		r.client(withDPoP(oidc.DPoPES256), func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{key} })
+		r.client(withDPoP(oidc.DPoPES256()), func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{key} })
 		op.ClearLog()
 		r.mustLogin() // the OP refuses an assertion that it has seen
 		two := op.Requests(oidctest.EndpointToken)
@@ -148,8 +148,8 @@ func TestHostileDPoP(t *testing.T) {
 			t.Errorf("%d requests with the same assertion", len(two))
 		}
 	})
-	for _, mode := range []oidc.DPoPMode{oidc.DPoPES256, oidc.DPoPEdDSA, oidc.DPoPPS256} {
-		t.Run("322_proof_"+string(mode), func(t *testing.T) {
+	for _, mode := range []oidc.DPoPMode{oidc.DPoPES256(), oidc.DPoPEdDSA(), oidc.DPoPPS256()} {
+		t.Run("322_proof_"+mode.Algorithm(), func(t *testing.T) {
 			r := setup(t, newOP(t))
 			r.client(withDPoP(mode))
 			r.op.ClearLog()
@@ -195,7 +195,7 @@ func TestHostileDPoP(t *testing.T) {
 					continue
 				}
 				p := readProof(t, q.Header)
-				if p.alg != string(mode) || p.typ != "dpop+jwt" || seen[p.claims["jti"]] {
+				if p.alg != mode.Algorithm() || p.typ != "dpop+jwt" || seen[p.claims["jti"]] {
 					t.Errorf("alg %q, typ %q, jti seen before: %v", p.alg, p.typ, seen[p.claims["jti"]])
 				}
 				seen[p.claims["jti"]] = true
@@ -207,14 +207,14 @@ func TestHostileDPoP(t *testing.T) {
 	}
 	t.Run("322_each_login_has_a_key_of_its_own", func(t *testing.T) {
 		r := setup(t, newOP(t))
-		r.client(withDPoP(oidc.DPoPES256))
+		r.client(withDPoP(oidc.DPoPES256()))
 		if a, b := r.mustLogin(), r.mustLogin(); a.DPoP.Thumbprint() == b.DPoP.Thumbprint() {
 			t.Error("two logins share a key")
 		}
 	})
 	t.Run("322_a_code_stolen_with_its_verifier_is_of_no_use", func(t *testing.T) {
 		r := setup(t, newOP(t))
-		r.client(withDPoP(oidc.DPoPES256))
+		r.client(withDPoP(oidc.DPoPES256()))
 		pending, cb := r.begin()
 		other, err := r.c.Begin(t.Context(), r.params)
 		if err != nil {
@@ -226,7 +226,7 @@ func TestHostileDPoP(t *testing.T) {
 	})
 	t.Run("322_proof_at_par", func(t *testing.T) {
 		r := setup(t, newOP(t, func(c *oidctest.Config) { c.DPoPNonce = true }))
-		r.client(withDPoP(oidc.DPoPES256), func(c *oidc.ClientConfig) { c.PAR = oidc.PARAlways })
+		r.client(withDPoP(oidc.DPoPES256()), func(c *oidc.ClientConfig) { c.PAR = oidc.PARAlways })
 		r.op.ClearLog()
 		tok := r.mustLogin()
 		pushed := r.op.Requests(oidctest.EndpointPAR)
@@ -240,7 +240,7 @@ func TestHostileDPoP(t *testing.T) {
 	})
 	t.Run("322_htu_has_no_query", func(t *testing.T) {
 		r := setup(t, newOP(t))
-		r.client(withDPoP(oidc.DPoPES256))
+		r.client(withDPoP(oidc.DPoPES256()))
 		res := r.resource(t, r.mustLogin(), func(w http.ResponseWriter, q *http.Request) { w.WriteHeader(204) })
 		q := res.get("/a%2Fb?token=1#part")
 		if p := readProof(t, q.Header); p.claims["htu"] != res.origin+"/a%2Fb" || p.claims["htm"] != "GET" {
@@ -250,7 +250,7 @@ func TestHostileDPoP(t *testing.T) {
 	t.Run("322_a_refresh_of_bearer_tokens_makes_a_key", func(t *testing.T) {
 		r := setup(t, newOP(t))
 		tok := r.offline()
-		r.client(withDPoP(oidc.DPoPES256)) // switched on meanwhile
+		r.client(withDPoP(oidc.DPoPES256())) // switched on meanwhile
 		n, err := r.c.Refresh(t.Context(), tok)
 		if err != nil {
 			t.Fatal(err)
@@ -262,7 +262,7 @@ func TestHostileDPoP(t *testing.T) {
 	t.Run("323_not_possible_where_nothing_can_be_bound", func(t *testing.T) {
 		r := setup(t, newOP(t), types("code", "code token"))
 		c := r.reg.ClientConfig()
-		c.DPoP = oidc.DPoPES256
+		c.DPoP = oidc.DPoPES256()
 		_, err := oidc.NewClient(r.p, c)
 		wantUnsupported(t, err)
 	})
@@ -271,9 +271,9 @@ func TestHostileDPoP(t *testing.T) {
 func TestDPoPConfig(t *testing.T) {
 	r := setup(t, newOP(t))
 	c := r.reg.ClientConfig()
-	c.DPoP = "HS256"
+	c.Metadata.DPoPBoundAccessTokens = true
 	_, err := oidc.NewClient(r.p, c)
-	wantInput(t, err, oidc.BadConfig)
+	wantField(t, err, "ClientConfig.DPoP")
 	for announced, want := range map[string]string{"Ed25519": "Ed25519", "EdDSA": "EdDSA", "Ed25519 EdDSA": "EdDSA", "": "EdDSA", "ES256": "unsupported"} {
 		t.Run(announced, func(t *testing.T) {
 			r.op.TamperMetadata(func(m map[string]any) {
@@ -287,7 +287,7 @@ func TestDPoPConfig(t *testing.T) {
 			r := r.in(t)
 			r.discover()
 			c := r.reg.ClientConfig()
-			c.DPoP = oidc.DPoPEdDSA
+			c.DPoP = oidc.DPoPEdDSA()
 			client, err := oidc.NewClient(r.p, c)
 			if want == "unsupported" {
 				wantUnsupported(t, err)
@@ -335,7 +335,7 @@ func TestDPoPBoundClient(t *testing.T) {
 // TestDPoPKeyIsNotPrinted: the key shows its thumbprint alone, wherever it is.
 func TestDPoPKeyIsNotPrinted(t *testing.T) {
 	r := setup(t, newOP(t))
-	r.client(withDPoP(oidc.DPoPES256))
+	r.client(withDPoP(oidc.DPoPES256()))
 	pending, cb := r.begin()
 	x, err := pending.Export()
 	if err != nil {
@@ -433,7 +433,7 @@ func wantNonce(t *testing.T, nonce string) http.HandlerFunc {
 func TestTransport(t *testing.T) {
 	r := setup(t, newOP(t))
 	bearer := r.mustLogin()
-	r.client(withDPoP(oidc.DPoPES256))
+	r.client(withDPoP(oidc.DPoPES256()))
 	bound := r.mustLogin()
 	t.Run("bearer", func(t *testing.T) {
 		res := r.resource(t, bearer, func(w http.ResponseWriter, q *http.Request) {})
@@ -562,7 +562,7 @@ func TestTransport(t *testing.T) {
 // TestDPoPClock: iat is the time by the client's clock.
 func TestDPoPClock(t *testing.T) {
 	r := setup(t, newOP(t))
-	r.client(withDPoP(oidc.DPoPES256))
+	r.client(withDPoP(oidc.DPoPES256()))
 	r.op.Advance(time.Hour)
 	r.op.ClearLog()
 	r.mustLogin()

@@ -124,7 +124,7 @@ func TestHostileIDToken(t *testing.T) {
 	}
 	t.Run("155_no_or_short_secret", func(t *testing.T) {
 		r := setup(t, op)
-		config := r.reg.ClientConfig()
+		config := r.config()
 		config.Metadata.IDTokenSignedResponseAlg = "HS256"
 		config.Metadata.TokenEndpointAuthMethod = "none"
 		for _, secret := range []string{"", "short"} {
@@ -473,7 +473,7 @@ func TestHostileEncryption(t *testing.T) {
 	t.Run("179_rsa1_5", func(t *testing.T) {
 		r := setup(t, op)
 		for _, alg := range []string{"RSA1_5", "PBES2-HS256+A128KW", "none"} {
-			config := r.reg.ClientConfig(oidc.Key{Use: "enc", Private: opKey()})
+			config := r.config(oidc.Key{Use: "enc", Private: opKey()})
 			config.Metadata.IDTokenEncryptedResponseAlg = alg
 			_, err := oidc.NewClient(r.p, config)
 			wantUnsupported(t, err)
@@ -481,7 +481,7 @@ func TestHostileEncryption(t *testing.T) {
 	})
 	t.Run("186_configuration_that_cannot_work", func(t *testing.T) {
 		r := setup(t, op)
-		config := r.reg.ClientConfig()
+		config := r.config()
 		config.Metadata.UserInfoEncryptedResponseAlg = "RSA-OAEP-256"
 		_, err := oidc.NewClient(r.p, config)
 		wantInput(t, err, oidc.BadConfig)
@@ -650,7 +650,7 @@ func TestKeysHeal(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		config := r.reg.ClientConfig()
+		config := r.config()
 		config.Metadata.IDTokenSignedResponseAlg = "HS256"
 		if _, err := oidc.NewClient(p, config); err != nil {
 			t.Errorf("HS256 needs none: %v", err)

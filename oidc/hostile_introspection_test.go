@@ -63,7 +63,7 @@ func TestIntrospect(t *testing.T) {
 			if r.reg, err = r.p.Register(t.Context(), r.metadata(edit), ""); err != nil {
 				t.Fatal(err)
 			}
-			r.client(func(c *oidc.ClientConfig) { c.Keys, c.DPoP = []oidc.Key{decryption}, oidc.DPoPES256 })
+			r.client(func(c *oidc.ClientConfig) { c.Keys, c.DPoP = []oidc.Key{decryption}, oidc.DPoPES256() })
 			tok := r.offline()
 			i, err := r.c.Introspect(t.Context(), tok.AccessToken, "access_token")
 			if err != nil {
@@ -115,8 +115,8 @@ func TestIntrospect(t *testing.T) {
 func TestUserInfoWays(t *testing.T) {
 	op := newOP(t)
 	for _, by := range []oidc.UserInfoMethod{oidc.UserInfoGet, oidc.UserInfoPost, oidc.UserInfoPostBody} {
-		for _, dpop := range []oidc.DPoPMode{oidc.DPoPOff, oidc.DPoPES256} {
-			if dpop != oidc.DPoPOff && by == oidc.UserInfoPostBody {
+		for _, dpop := range []oidc.DPoPMode{nil, oidc.DPoPES256()} {
+			if dpop != nil && by == oidc.UserInfoPostBody {
 				continue // refused below
 			}
 			for name, edit := range map[string]func(*oidc.ClientMetadata){
@@ -144,7 +144,7 @@ func TestUserInfoWays(t *testing.T) {
 	}
 	r := setup(t, op)
 	c := r.reg.ClientConfig()
-	c.UserInfoBy, c.DPoP = oidc.UserInfoPostBody, oidc.DPoPES256
+	c.UserInfoBy, c.DPoP = oidc.UserInfoPostBody, oidc.DPoPES256()
 	_, err := oidc.NewClient(r.p, c)
 	wantInput(t, err, oidc.BadConfig)
 	c.UserInfoBy = 7

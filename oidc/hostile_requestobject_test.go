@@ -138,7 +138,7 @@ func TestRequestObjectRefusedAtConstruction(t *testing.T) {
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := r.reg.ClientConfig(ec)
+			config := r.config(ec)
 			objects(&config)
 			c.edit(&config)
 			_, err := oidc.NewClient(r.p, config)
@@ -160,7 +160,7 @@ func TestRequestObjectRefusedAtConstruction(t *testing.T) {
 			op := newOP(t)
 			op.TamperMetadata(edit)
 			r := setup(t, op)
-			config := r.reg.ClientConfig(ec)
+			config := r.config(ec)
 			objects(&config)
 			config.Metadata.RequestObjectSigningAlg = "ES256"
 			_, err := oidc.NewClient(r.p, config)
@@ -171,7 +171,7 @@ func TestRequestObjectRefusedAtConstruction(t *testing.T) {
 		op := newOP(t)
 		op.TamperMetadata(func(m map[string]any) { m["request_uri_parameter_supported"] = false })
 		r := setup(t, op)
-		config := r.reg.ClientConfig(ec)
+		config := r.config(ec)
 		config.RequestObject = &oidc.RequestObject{ByReference: true}
 		_, err := oidc.NewClient(r.p, config)
 		wantUnsupported(t, err)

@@ -58,14 +58,7 @@ func (c *Client) pinResponseAlgorithm(md *ProviderMetadata) error {
 // PendingKey is the method of AuthResponse with the client's own keys, which open
 // an encrypted response.
 func (c *Client) PendingKey(a AuthResponse) (string, error) {
-	if !isSecured(a.mode) {
-		return a.PendingKey()
-	}
-	s, err := claimedState(a.params.Get("response"), c.decrypt)
-	if err != nil {
-		return "", err
-	}
-	return AuthResponse{params: url.Values{"state": {s}}}.PendingKey()
+	return a.pendingKey(c.c.Encryption, c.decrypt)
 }
 
 // Encrypted reports whether the response is an encrypted JWT, of which PendingKey
@@ -74,32 +67,31 @@ func (a AuthResponse) Encrypted() bool {
 	return isSecured(a.mode) && strings.Count(a.params.Get("response"), ".") == 4
 }
 
-func decryptionKeys(keys []Key) []jose.DecryptionKey {
-	var out []jose.DecryptionKey
-	for _, k := range keys {
-		if k.Use == "enc" {
-			out = append(out, jose.DecryptionKey{ID: k.ID, Alg: k.Alg, Private: k.Private})
-		}
+// openState is claimedState of a response that may be encrypted. e is nil for
+// who cannot open one.
+func openState(token string, e Encryption, keys []jose.DecryptionKey) (string, error) {
+	if strings.Count(token, ".") != 4 {
+		return claimedState(token)
 	}
-	return out
+	if e == nil || len(keys) == 0 {
+		return "", &ProtocolError{Reason: BadEncryption, Step: StepAuthorization, Spec: "JARM 2.4",
+			Detail: "the response is encrypted; Client.PendingKey, or that of JWE with the client's keys, opens it"}
+	}
+	inner, err := e.decrypt(token, keys, jose.KeyManagement(), jose.ContentEncryption())
+	if err != nil {
+		pe := signatureRefused(err)
+		pe.Step = StepAuthorization
+		return "", pe
+	}
+	return claimedState(inner)
 }
 
 // claimedState reads the state of a response that is a JWT. Nothing is verified:
 // it is a key to look something up by, as it is where it stands in a query.
-func claimedState(token string, keys []jose.DecryptionKey) (string, error) {
+func claimedState(token string) (string, error) {
 	refuse := func(pe *ProtocolError) (string, error) {
 		pe.Step = StepAuthorization
 		return "", pe
-	}
-	if strings.Count(token, ".") == 4 {
-		if len(keys) == 0 {
-			return refuse(&ProtocolError{Reason: BadEncryption, Spec: "JARM 2.4", Detail: "the response is encrypted; Client.PendingKey, or PendingKey with the client's keys, opens it"})
-		}
-		inner, _, err := jose.Decrypt(token, keys, jose.KeyManagement(), jose.ContentEncryption())
-		if err != nil {
-			return refuse(signatureRefused(err))
-		}
-		token = string(inner)
 	}
 	malformed := &ProtocolError{Reason: MalformedToken, Spec: "JARM 2.1", Detail: "the response is no compact JWT"}
 	parts := strings.Split(token, ".")
@@ -136,7 +128,7 @@ func (c *Client) openResponse(ctx context.Context, k *checker, p Pending, a Auth
 	}
 	// JARM section 2.4 (2), before keys are fetched for whoever sends what. It is
 	// compared once more when it is verified.
-	if state, err := claimedState(raw, nil); err == nil {
+	if state, err := claimedState(raw); err == nil {
 		if err := k.that(sameState(p, state), BadState, "JARM 2.4 (2)", "the JWT's state is the one sent", "", ""); err != nil {
 			return a, err
 		}

@@ -112,7 +112,7 @@ func TestJARMRefusedAtConstruction(t *testing.T) {
 		"mode_unknown":    {func(c *oidc.ClientConfig) { c.ResponseMode = "web_message" }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := r.reg.ClientConfig()
+			config := r.config()
 			c.edit(&config)
 			_, err := oidc.NewClient(r.p, config)
 			if c.input {
@@ -210,10 +210,10 @@ func TestHostileJARM(t *testing.T) {
 		}
 		_, err = res.PendingKey()
 		r.reason(err, oidc.BadEncryption)
-		if key, err := res.PendingKey(enc); err != nil || key != pending.State {
+		if key, err := oidc.JWE().PendingKey(res, enc); err != nil || key != pending.State {
 			t.Errorf("PendingKey with the key: %v", err)
 		}
-		_, err = res.PendingKey(encryptionKey(t))
+		_, err = oidc.JWE().PendingKey(res, encryptionKey(t))
 		r.reason(err, oidc.BadEncryption)
 		_, err = r.c.Finish(t.Context(), pending, res)
 		r.reason(err, oidc.BadEncryption)

@@ -224,7 +224,7 @@ func (c *Client) violatesFAPI1(v *violations) {
 // violatesFAPI2 is the Security Profile section 5.3.3 and Message Signing section 5.3.
 func (c *Client) violatesFAPI2(md *ProviderMetadata, v *violations) {
 	const sp = "FAPI 2.0 Security Profile "
-	v.add(c.c.DPoP == DPoPOff && c.c.Certificate == nil, sp+"5.3.3.1 (1)", "neither ClientConfig.DPoP nor Certificate is set: access tokens must be bound")
+	v.add(c.c.DPoP == nil && c.c.Certificate == nil, sp+"5.3.3.1 (1)", "neither ClientConfig.DPoP nor Certificate is set: access tokens must be bound")
 	v.add(c.c.Quirks.AssertionAudienceEndpoint, sp+"5.3.3.1 (5)", "Quirks.AssertionAudienceEndpoint is set: the audience of assertions is the issuer")
 	v.add(c.p.url == "", sp+"5.3.3.1 (9)", "the metadata was given by hand: it must be discovered")
 	if !c.c.Metadata.usesRedirects() {

@@ -23,7 +23,7 @@ func ExampleProfile() {
 	// region: profile
 	config := registration.ClientConfig(key) // private_key_jwt, ID Tokens by PS256
 	config.Profile = oidc.FAPI2Security
-	config.DPoP = oidc.DPoPES256
+	config.DPoP = oidc.DPoPES256()
 	_, err = oidc.NewClient(provider, config) // provider has Options.StrictTLS
 	// endregion
 

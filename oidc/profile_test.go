@@ -158,7 +158,7 @@ func TestProfileRefusesTheConfiguration(t *testing.T) {
 	}{
 		{"secret", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Auth = oidc.SecretBasic("a secret that is long") }, []string{sp + "5.3.3.1 (2)"}},
 		{"public", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Auth = oidc.NoAuth() }, []string{sp + "5.3.3.1 (2)"}},
-		{"unbound", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Metadata.DPoPBoundAccessTokens = false }, []string{sp + "5.3.3.1 (1)"}},
+		{"unbound", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.DPoP = nil }, []string{sp + "5.3.3.1 (1)"}},
 		{"hybrid", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Metadata.ResponseTypes = []string{"code id_token"} }, []string{sp + "5.3.3.2 (1)"}},
 		{"not_pushed", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.PAR = oidc.PARNever }, []string{sp + "5.3.3.2 (2)"}},
 		{"audience", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Quirks.AssertionAudienceEndpoint = true }, []string{sp + "5.3.3.1 (5)"}},
@@ -170,7 +170,7 @@ func TestProfileRefusesTheConfiguration(t *testing.T) {
 		{"http_redirect", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Metadata.RedirectURIs = []string{"http://rp.example/cb"} }, []string{sp + "5.3.2.2 (8)"}},
 		{"unsigned_request", oidc.FAPI2MessageSigning, func(c *oidc.ClientConfig) { c.Metadata.RequestObjectSigningAlg = "none" }, []string{sp + "5.4.1 (1)", ms + "5.3.2 (1)"}},
 		{"everything", oidc.FAPI2Security, func(c *oidc.ClientConfig) {
-			c.Auth, c.Metadata.DPoPBoundAccessTokens, c.PAR = oidc.SecretPost("a secret that is long"), false, oidc.PARNever
+			c.Auth, c.DPoP, c.PAR = oidc.SecretPost("a secret that is long"), nil, oidc.PARNever
 		}, []string{sp + "5.3.3.1 (1)", sp + "5.3.3.1 (2)", sp + "5.3.3.2 (2)"}},
 
 		{"no_certificate", oidc.FAPI1Advanced, func(c *oidc.ClientConfig) { c.Certificate = nil }, []string{f1 + "5.2.3 (1)"}},
@@ -192,7 +192,7 @@ func TestProfileRefusesTheConfiguration(t *testing.T) {
 			if c.p == oidc.FAPI1Advanced {
 				r = one
 			}
-			config := r.reg.ClientConfig(r.keys...)
+			config := r.config(r.keys...)
 			config.Profile = c.p
 			if c.p == oidc.FAPI1Advanced {
 				config.Metadata.ResponseTypes, config.Certificate = []string{"code id_token"}, oidc.Certificate(issued(t, r.op, "rp"))
@@ -203,7 +203,7 @@ func TestProfileRefusesTheConfiguration(t *testing.T) {
 		})
 	}
 	t.Run("unknown", func(t *testing.T) {
-		config := two.reg.ClientConfig(two.keys...)
+		config := two.config(two.keys...)
 		config.Profile = "FAPI 3.0"
 		_, err := oidc.NewClient(two.p, config)
 		wantInput(t, err, oidc.BadConfig)
@@ -231,7 +231,7 @@ func TestProfileRefusesTheOP(t *testing.T) {
 			r := bank(t, oidc.FAPI2Security)
 			r.op.TamperMetadata(c.edit)
 			r.discover()
-			config := r.reg.ClientConfig(r.keys...)
+			config := r.config(r.keys...)
 			config.Profile = oidc.FAPI2Security
 			_, err := oidc.NewClient(r.p, config)
 			violated(t, err, c.want)
@@ -241,7 +241,7 @@ func TestProfileRefusesTheOP(t *testing.T) {
 		r := bank(t, oidc.FAPI2Security)
 		r.op.TamperMetadata(func(m map[string]any) { m["id_token_signing_alg_values_supported"] = []any{"RS256"} })
 		r.discover()
-		config := r.reg.ClientConfig(r.keys...)
+		config := r.config(r.keys...)
 		config.Profile, config.Metadata.IDTokenSignedResponseAlg = oidc.FAPI2Security, ""
 		_, err := oidc.NewClient(r.p, config)
 		violated(t, err, sp+"5.4.1 (1)")
@@ -255,7 +255,7 @@ func TestProfileRefusesTheOP(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(p.Close)
-		config := r.reg.ClientConfig(r.keys...)
+		config := r.config(r.keys...)
 		config.Profile = oidc.FAPI2Security
 		_, err = oidc.NewClient(p, config)
 		violated(t, err, sp+"5.2.2 (1)", sp+"5.3.3.1 (9)", sp+"5.3.3.1 (11)")

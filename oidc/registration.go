@@ -372,7 +372,8 @@ func bearer(token string) http.Header {
 
 // ClientConfig is the configuration of a client that is registered so. keys are
 // the private halves of what was registered as jwks or jwks_uri; none are
-// needed for a client that authenticates with its secret.
+// needed for a client that authenticates with its secret. Whoever registered for
+// anything encrypted sets Encryption too, and DPoP for DPoPBoundAccessTokens.
 func (r *Registration) ClientConfig(keys ...Key) ClientConfig {
 	return ClientConfig{
 		ID:            r.ClientID,

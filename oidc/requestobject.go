@@ -129,6 +129,9 @@ func (c *Client) pinRequestEncryption() error {
 		return &UnsupportedError{Feature: "request objects encrypted with " + quote(alg) + " and " + quote(m.RequestObjectEncryptionEnc),
 			Detail: "supported are " + strings.Join(jose.KeyManagement(), ", ") + " and " + strings.Join(jose.ContentEncryption(), ", ")}
 	}
+	if err := c.canEncrypt("request objects"); err != nil {
+		return err
+	}
 	if symmetricEncryption(alg) && c.c.Secret == "" {
 		return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: alg + " encrypts with the client secret, which is empty (Core 10.2)"}
 	}
@@ -308,9 +311,9 @@ func (c *Client) encryptRequestObject(ctx context.Context, object string) (strin
 	case alg == "":
 		return object, nil
 	case symmetricEncryption(alg):
-		object, err = jose.ClientSecret(c.c.Secret).Encrypt(object, alg, enc)
+		object, err = c.c.Encryption.encryptUnder(c.c.Secret, object, alg, enc)
 	default:
-		object, err = c.p.state.Load().keys.Encrypt(ctx, object, alg, enc)
+		object, err = c.c.Encryption.encryptFor(ctx, c.p.state.Load().keys, object, alg, enc)
 	}
 	if err == nil {
 		return object, nil

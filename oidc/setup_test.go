@@ -114,7 +114,7 @@ func (r *rig) metadata(edit ...func(*oidc.ClientMetadata)) oidc.ClientMetadata {
 // configuration.
 func (r *rig) client(edit ...func(*oidc.ClientConfig)) {
 	r.t.Helper()
-	c := r.reg.ClientConfig(r.keys...)
+	c := r.config(r.keys...)
 	for _, e := range edit {
 		e(&c)
 	}
@@ -122,6 +122,16 @@ func (r *rig) client(edit ...func(*oidc.ClientConfig)) {
 	if r.c, err = oidc.NewClient(r.p, c); err != nil {
 		r.t.Fatalf("NewClient: %v", err)
 	}
+}
+
+// config is the configuration of the registration, with whatever it needs.
+func (r *rig) config(keys ...oidc.Key) oidc.ClientConfig {
+	c := r.reg.ClientConfig(keys...)
+	c.Encryption = oidc.JWE()
+	if c.Metadata.DPoPBoundAccessTokens {
+		c.DPoP = oidc.DPoPES256()
+	}
+	return c
 }
 
 // in is the same for a subtest.
@@ -287,6 +297,15 @@ func wantInput(t *testing.T, err error, want oidc.Reason) {
 	t.Helper()
 	if ie, ok := errors.AsType[*oidc.InputError](err); !ok || ie.Reason != want || ie.Field == "" {
 		t.Fatalf("got error %v, want an InputError with reason %q", err, want)
+	}
+}
+
+// wantField asserts that a configuration is refused for one of its fields.
+func wantField(t *testing.T, err error, field string) {
+	t.Helper()
+	wantInput(t, err, oidc.BadConfig)
+	if ie, _ := errors.AsType[*oidc.InputError](err); ie.Field != field {
+		t.Fatalf("got error %v, want one about %s", err, field)
 	}
 }
 

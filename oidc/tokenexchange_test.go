@@ -66,7 +66,7 @@ func TestTokenExchange(t *testing.T) {
 		}
 	})
 	t.Run("bound_to_a_key", func(t *testing.T) {
-		r, token := exchanger(t, func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256 })
+		r, token := exchanger(t, func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256() })
 		if got, err := r.c.ExchangeToken(t.Context(), oidc.TokenExchange{SubjectToken: token}); err != nil || got.DPoP == nil {
 			t.Errorf("got %v, %v", got, err)
 		}

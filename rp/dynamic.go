@@ -56,6 +56,11 @@ type Dynamic struct {
 	// authenticates with its secret. They must be the same in every process.
 	Keys []oidc.Key
 
+	// Encryption and DPoP are as in oidc.ClientConfig. Metadata that has something
+	// encrypted needs the one, DPoPBoundAccessTokens the other; nil means neither.
+	Encryption oidc.Encryption
+	DPoP       oidc.DPoPMode
+
 	// InitialToken returns the initial access token for an issuer that wants one
 	// (Registration section 3). Nil, and "", mean none.
 	InitialToken func(ctx context.Context, issuer string) (string, error)
@@ -301,6 +306,7 @@ func (d *Dynamic) make(ctx context.Context, e *entry) (*oidc.Client, time.Time, 
 		}
 	}
 	config := k.registration.ClientConfig(d.Keys...)
+	config.Encryption, config.DPoP = d.Encryption, d.DPoP
 	if d.Adjust != nil {
 		d.Adjust(e.issuer, &config)
 	}

@@ -24,22 +24,23 @@ func TestDynamicRegistersFeatures(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		metadata oidc.ClientMetadata
+		dpop     oidc.DPoPMode
 		adjust   func(issuer string, c *oidc.ClientConfig)
 		is       func(oidctest.Client) bool
 		typ      string
 	}{
-		"dpop": {oidc.ClientMetadata{DPoPBoundAccessTokens: true}, nil, func(c oidctest.Client) bool { return c.DPoPBound }, "DPoP"},
-		"mtls": {oidc.ClientMetadata{TokenEndpointAuthMethod: oidc.AuthTLS, TLSClientAuthSubjectDN: "CN=rp", TLSClientCertificateBoundAccessTokens: true},
+		"dpop": {oidc.ClientMetadata{DPoPBoundAccessTokens: true}, oidc.DPoPES256(), nil, func(c oidctest.Client) bool { return c.DPoPBound }, "DPoP"},
+		"mtls": {oidc.ClientMetadata{TokenEndpointAuthMethod: oidc.AuthTLS, TLSClientAuthSubjectDN: "CN=rp", TLSClientCertificateBoundAccessTokens: true}, nil,
 			func(_ string, c *oidc.ClientConfig) { c.Certificate = oidc.Certificate(cert) },
 			func(c oidctest.Client) bool { return c.TLSBound && c.TLSClientAuthSubjectDN == "CN=rp" }, "Bearer"},
-		"introspection": {oidc.ClientMetadata{IntrospectionSignedResponseAlg: "ES256"}, nil,
+		"introspection": {oidc.ClientMetadata{IntrospectionSignedResponseAlg: "ES256"}, nil, nil,
 			func(c oidctest.Client) bool { return c.IntrospectionSignedResponseAlg == "ES256" }, "Bearer"},
-		"statement": {oidc.ClientMetadata{SoftwareStatement: statement}, nil,
+		"statement": {oidc.ClientMetadata{SoftwareStatement: statement}, nil, nil,
 			func(c oidctest.Client) bool { return c.Metadata["software_id"] == "from-the-statement" }, "Bearer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := r.dynamic(func(d *rp.Dynamic) {
-				d.Store, d.SealKeys, d.Options, d.Metadata, d.Adjust = nil, nil, &opts, c.metadata, c.adjust
+				d.Store, d.SealKeys, d.Options, d.Metadata, d.DPoP, d.Adjust = nil, nil, &opts, c.metadata, c.dpop, c.adjust
 			})
 			client, err := d.Client(t.Context(), r.op.Issuer)
 			if err != nil {

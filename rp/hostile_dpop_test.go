@@ -16,7 +16,7 @@ func bound(t *testing.T, edit ...func(*oidctest.Config)) *rig {
 	t.Helper()
 	r := setup(t, edit...)
 	c := r.op.AddClient(oidctest.Client{RedirectURIs: []string{redirectURI}, DPoPBound: true})
-	client, err := oidc.NewClient(r.client.Provider(), oidc.ClientConfig{ID: c.ID, Secret: c.Secret, DPoP: oidc.DPoPES256,
+	client, err := oidc.NewClient(r.client.Provider(), oidc.ClientConfig{ID: c.ID, Secret: c.Secret, DPoP: oidc.DPoPES256(),
 		Metadata: oidc.ClientMetadata{RedirectURIs: []string{redirectURI}}})
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,9 @@ func PendingKey(ctx context.Context, d Directory, a oidc.AuthResponse, redirectU
 		}
 	case *Dynamic:
 		// Whoever the OP is, the keys are these.
-		return a.PendingKey(d.Keys...)
+		if d.Encryption != nil {
+			return d.Encryption.PendingKey(a, d.Keys...)
+		}
 	case lister:
 		if issuers := arrivedFor(d, redirectURI); len(issuers) == 1 {
 			c, err := d.(Directory).Client(ctx, issuers[0])

@@ -30,14 +30,14 @@ func TestEncryptedResponse(t *testing.T) {
 	}
 	r := setupAt(t, op)
 	known := op.AddClient(oidctest.Client{RedirectURIs: []string{redirectURI}, JWKS: jwks, AuthorizationEncryptedResponseAlg: "ECDH-ES"})
-	config := oidc.ClientConfig{ID: known.ID, Secret: known.Secret, Keys: keys, ResponseMode: oidc.ModeJWT,
+	config := oidc.ClientConfig{ID: known.ID, Secret: known.Secret, Keys: keys, Encryption: oidc.JWE(), ResponseMode: oidc.ModeJWT,
 		Metadata: oidc.ClientMetadata{RedirectURIs: []string{redirectURI}, AuthorizationEncryptedResponseAlg: "ECDH-ES"}}
 	client, err := oidc.NewClient(r.client.Provider(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dynamic := &rp.Dynamic{
-		Allow: rp.AllowIssuers(op.Issuer), RedirectBase: "https://rp.example/cb", Options: r.opts, Keys: keys,
+		Allow: rp.AllowIssuers(op.Issuer), RedirectBase: "https://rp.example/cb", Options: r.opts, Keys: keys, Encryption: oidc.JWE(),
 		Metadata: oidc.ClientMetadata{AuthorizationEncryptedResponseAlg: "ECDH-ES"},
 		Adjust:   func(_ string, c *oidc.ClientConfig) { c.ResponseMode = oidc.ModeJWT },
 	}
@@ -76,6 +76,15 @@ func TestEncryptedResponse(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = p.Finish(t.Context(), browse(t, op, req), here(req.Pending.State))
+		want(t, err, oidc.BadEncryption)
+	})
+	t.Run("dynamic_without_encryption", func(t *testing.T) {
+		p := r.newRP(func(rc *rp.Config) { rc.Directory = rp.Only(client) })
+		req, err := p.Start(t.Context(), op.Issuer, oidc.AuthParams{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = rp.PendingKey(t.Context(), &rp.Dynamic{Keys: keys}, browse(t, op, req), redirectURI)
 		want(t, err, oidc.BadEncryption)
 	})
 }

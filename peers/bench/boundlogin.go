@@ -136,7 +136,7 @@ func relyBoundLogin(_ announcement, iss string, hc *http.Client) (loginer, error
 	if err != nil {
 		return nil, err
 	}
-	c, err := rely.NewClient(p, rely.ClientConfig{ID: clientID, Auth: rely.PrivateKeyJWT(rely.Key{ID: "client", Private: key}), MaxIDTokenAge: -1, DPoP: rely.DPoPES256,
+	c, err := rely.NewClient(p, rely.ClientConfig{ID: clientID, Auth: rely.PrivateKeyJWT(rely.Key{ID: "client", Private: key}), MaxIDTokenAge: -1, DPoP: rely.DPoPES256(),
 		Metadata: rely.ClientMetadata{RedirectURIs: []string{redirectURI}}})
 	if err != nil {
 		return nil, err

@@ -212,6 +212,7 @@ func (r rp) client(t *testing.T, p *oidc.Provider, config oidc.ClientConfig) *oi
 	config.Quirks.EncodedResponseIssuer = r.on(interop.EncodedIssuer)
 	config.Quirks.AssertionAudienceEndpoint = r.on(interop.EndpointAudience)
 	config.Quirks.RawBasicCredentials = r.on(interop.RawCredentials)
+	config.Encryption = oidc.JWE()
 	c, err := oidc.NewClient(p, config)
 	if err != nil {
 		t.Fatalf("NewClient: %v", err)

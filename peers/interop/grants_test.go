@@ -26,7 +26,7 @@ func (r rp) granted(t *testing.T, p *oidc.Provider, dpop string, keys []oidc.Key
 			edit(m)
 		}
 	})
-	config.DPoP = oidc.DPoPMode(dpop)
+	config.DPoP = bound(dpop)
 	return r.client(t, p, config)
 }
 

@@ -20,7 +20,7 @@ func TestDPoP(t *testing.T) {
 				m := r.metadata(t, "code")
 				m.DPoPBoundAccessTokens = true
 				config := r.register(t, p, "code", m).ClientConfig()
-				config.DPoP = oidc.DPoPMode(alg)
+				config.DPoP = bound(alg)
 				c := r.client(t, p, config)
 				tokens := logIn(t, o, c)
 				if tokens.TokenType != "DPoP" || tokens.DPoP == nil {
@@ -46,6 +46,11 @@ func TestDPoP(t *testing.T) {
 			})
 		}
 	})
+}
+
+// bound is the kind of keys of an algorithm; nil for none.
+func bound(alg string) oidc.DPoPMode {
+	return map[string]oidc.DPoPMode{"ES256": oidc.DPoPES256(), "EdDSA": oidc.DPoPEdDSA(), "PS256": oidc.DPoPPS256()}[alg]
 }
 
 // TestMTLS authenticates by a certificate, of the OP's authority and self-signed,

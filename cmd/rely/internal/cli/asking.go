@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,6 +32,18 @@ func securityProfiles() map[string]oidc.Profile {
 	}
 }
 
+// dpopDefault is the kind of keys that every OP with DPoP takes.
+const dpopDefault = "ES256"
+
+// dpopModes are the kinds of keys by their names on the command line.
+func dpopModes() map[string]oidc.DPoPMode {
+	modes := make(map[string]oidc.DPoPMode)
+	for _, m := range []oidc.DPoPMode{oidc.DPoPES256(), oidc.DPoPEdDSA(), oidc.DPoPPS256()} {
+		modes[m.Algorithm()] = m
+	}
+	return modes
+}
+
 // isFAPI says whether a profile is one of the Financial-grade API.
 func isFAPI(security string) bool { return strings.HasPrefix(security, "fapi") }
 
@@ -41,7 +54,7 @@ func (k *askingFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&k.par, "par", "", "push the request to the provider first (RFC 9126), by `MODE`: always, never, or auto where the provider demands it (default: auto)")
 	f.Lookup("par").NoOptDefVal = "always"
 	f.StringVar(&k.dpop, "dpop", "", "bind the tokens to a key of this login (RFC 9449), of the kind `ALG`: ES256, EdDSA or PS256; off ends it")
-	f.Lookup("dpop").NoOptDefVal = string(oidc.DPoPES256)
+	f.Lookup("dpop").NoOptDefVal = dpopDefault
 	f.BoolVar(&k.requestObject, "request-object", false, "sign the request, with --key (RFC 9101); where the provider demands it that happens by itself")
 	f.StringVar(&k.security, "security", "", "follow the security profile `NAME`, and refuse what it forbids: "+strings.Join(doctor.Names(), ", ")+"; off ends it")
 	f.StringVar(&k.cert, "cert", "", "show the client certificate in `FILE` (PEM, RFC 8705); tokens are bound to it where the provider does that")
@@ -79,11 +92,11 @@ func (k *askingFlags) apply(to *profile.Asking) error {
 		return err
 	}
 	if k.dpop == "" && to.DPoP == "" && to.CertFile == "" && strings.HasPrefix(k.security, "fapi2") {
-		to.DPoP = string(oidc.DPoPES256) // tokens must be bound to something
+		to.DPoP = dpopDefault // tokens must be bound to something
 	}
 	return errors.Join(
 		choose("par", k.par, &to.PAR, "auto", "always", "never"),
-		choose("dpop", k.dpop, &to.DPoP, off, string(oidc.DPoPES256), string(oidc.DPoPEdDSA), string(oidc.DPoPPS256)),
+		choose("dpop", k.dpop, &to.DPoP, append([]string{off}, slices.Sorted(maps.Keys(dpopModes()))...)...),
 	)
 }
 
@@ -95,7 +108,15 @@ func configure(c *oidc.ClientConfig, k profile.Asking) error {
 	case "never":
 		c.PAR = oidc.PARNever
 	}
-	c.DPoP = oidc.DPoPMode(k.DPoP)
+	dpop := k.DPoP
+	if dpop == "" && c.Metadata.DPoPBoundAccessTokens {
+		dpop = dpopDefault
+	}
+	var known bool
+	if c.DPoP, known = dpopModes()[dpop]; dpop != "" && !known {
+		return errors.New("the profile binds tokens to a key of the kind " + quoted(dpop) + ", expected " + strings.Join(slices.Sorted(maps.Keys(dpopModes())), ", "))
+	}
+	c.Encryption = oidc.JWE()
 	c.Profile = securityProfiles()[k.Security]
 	if k.RequestObject {
 		c.RequestObject = new(oidc.RequestObject)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"rely.example/cmd/rely/internal/profile"
 	"rely.example/cmd/rely/internal/vault"
 	"rely.example/oidc"
 )
@@ -128,5 +129,30 @@ func TestTemplateOf(t *testing.T) {
 		if got := templateOf(address, []string{id}); got != want {
 			t.Errorf("%s: %q, want %q", address, got, want)
 		}
+	}
+}
+
+// TestConfigure: a profile names the kind of DPoP's keys; without one it is the
+// usual kind, if the client is registered for bound tokens.
+func TestConfigure(t *testing.T) {
+	for name, test := range map[string]struct {
+		kind  string
+		bound bool
+		want  oidc.DPoPMode
+	}{
+		"none":       {},
+		"named":      {kind: "PS256", want: oidc.DPoPPS256()},
+		"registered": {bound: true, want: oidc.DPoPES256()},
+		"both":       {kind: "EdDSA", bound: true, want: oidc.DPoPEdDSA()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := oidc.ClientConfig{Metadata: oidc.ClientMetadata{DPoPBoundAccessTokens: test.bound}}
+			if err := configure(&c, profile.Asking{DPoP: test.kind}); err != nil || c.DPoP != test.want || c.Encryption == nil {
+				t.Errorf("got %v, %v, encryption %v", c.DPoP, err, c.Encryption)
+			}
+		})
+	}
+	if err := configure(new(oidc.ClientConfig), profile.Asking{DPoP: "HS256"}); err == nil {
+		t.Error("a kind that there is not was taken")
 	}
 }

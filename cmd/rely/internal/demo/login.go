@@ -169,7 +169,7 @@ func (l *login) register(ctx context.Context) error {
 		config.PAR = oidc.PARAlways
 	}
 	if l.choice.Bind {
-		config.DPoP = oidc.DPoPES256
+		config.DPoP = oidc.DPoPES256()
 		// A token that comes by the browser can be bound to nothing, and the
 		// registration has the types that give one.
 		config.Metadata.ResponseTypes = []string{l.choice.ResponseType}

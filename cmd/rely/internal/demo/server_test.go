@@ -353,7 +353,7 @@ func TestWaysToAsk(t *testing.T) {
 		want []string
 	}{
 		"pushed": {url.Values{"push": {"1"}}, []string{"Pushed request", "config.PAR = oidc.PARAlways", "gives the request to the OP itself"}},
-		"bound":  {url.Values{"bind": {"1"}}, []string{"config.DPoP = oidc.DPoPES256"}},
+		"bound":  {url.Values{"bind": {"1"}}, []string{"config.DPoP = oidc.DPoPES256()"}},
 		"signed": {url.Values{"response_mode": {"jwt"}}, []string{"ResponseMode: &#34;jwt&#34;"}},
 		"all":    {url.Values{"push": {"1"}, "bind": {"1"}, "response_mode": {"jwt"}}, []string{"Pushed request", "config.DPoP"}},
 	} {

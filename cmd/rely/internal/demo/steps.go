@@ -97,7 +97,7 @@ func (c choice) config() string {
 		b.WriteString("\nconfig.PAR = oidc.PARAlways")
 	}
 	if c.Bind {
-		b.WriteString("\nconfig.DPoP = oidc.DPoPES256")
+		b.WriteString("\nconfig.DPoP = oidc.DPoPES256()")
 	}
 	return b.String()
 }

@@ -161,7 +161,7 @@ func (md metadata) source(c choice, config oidc.ClientConfig) string {
 	}
 	if strings.HasPrefix(c.security, "fapi2") {
 		if c.dpop {
-			field(1, "DPoP", "oidc.DPoPES256")
+			field(1, "DPoP", "oidc.DPoPES256()")
 		} else {
 			field(1, "Certificate", "certificate")
 		}

@@ -212,7 +212,7 @@ func TestAdvice(t *testing.T) {
 		{name: "public", change: map[string]any{"token_endpoint_auth_methods_supported": []string{"none"}},
 			source:   []string{`TokenEndpointAuthMethod: "none"`},
 			commands: []string{"rely register https://op.example --auth-method none", "rely login https://op.example"}},
-		{name: "profile", security: FAPI2Security, source: []string{"Keys: []oidc.Key{key}", "Profile: oidc.FAPI2Security", "DPoP: oidc.DPoPES256", `TokenEndpointAuthMethod: "private_key_jwt"`, `IDTokenSignedResponseAlg: "ES256"`},
+		{name: "profile", security: FAPI2Security, source: []string{"Keys: []oidc.Key{key}", "Profile: oidc.FAPI2Security", "DPoP: oidc.DPoPES256()", `TokenEndpointAuthMethod: "private_key_jwt"`, `IDTokenSignedResponseAlg: "ES256"`},
 			commands: []string{"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client.pem",
 				"rely register https://op.example --auth-method private_key_jwt --key client.pem --security fapi2-security --id-token-alg ES256", "rely login https://op.example"}},
 		{name: "RSA key", security: FAPI1Advanced, change: map[string]any{"token_endpoint_auth_signing_alg_values_supported": []string{"PS256"}},
