@@ -413,7 +413,7 @@ func TestAuthParams(t *testing.T) {
 	})
 	t.Run("DPoP is for a code", func(t *testing.T) {
 		r := setup(t, op, types("code", "id_token"))
-		r.client(withDPoP(oidc.DPoPES256))
+		r.client(withDPoP(oidc.DPoPES256()))
 		for rt, bound := range map[string]bool{"code": true, "id_token": false} {
 			req, v := r.with(oidc.AuthParams{ResponseType: rt}).begins()
 			if v.Has("dpop_jkt") != bound || (req.Pending.DPoP != nil) != bound {
