@@ -41,11 +41,15 @@ func (jwe) decrypt(token string, keys []jose.DecryptionKey, algs, encs []string)
 }
 
 func (jwe) encryptFor(ctx context.Context, op keySource, token, alg, enc string) (string, error) {
-	return op.Encrypt(ctx, token, alg, enc)
+	keys, err := op.Keys(ctx)
+	if err != nil {
+		return "", err
+	}
+	return jose.Encrypt(keys, token, alg, enc)
 }
 
 func (jwe) encryptUnder(secret, token, alg, enc string) (string, error) {
-	return jose.ClientSecret(secret).Encrypt(token, alg, enc)
+	return jose.EncryptUnder(jose.ClientSecret(secret), token, alg, enc)
 }
 
 // defaultEnc is Registration section 2: what enc is when only alg is given.

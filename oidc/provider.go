@@ -38,10 +38,11 @@ type providerState struct {
 	fetched time.Time
 }
 
-// keySource verifies a signature with the OP's keys, and encrypts for the OP.
+// keySource verifies a signature with the OP's keys, and has those to encrypt for
+// the OP.
 type keySource interface {
 	Verify(ctx context.Context, token string, algs []string) (jose.Verified, error)
-	Encrypt(ctx context.Context, payload, alg, enc string) (string, error)
+	Keys(ctx context.Context) (*jose.KeySet, error)
 	Close()
 }
 
@@ -389,9 +390,7 @@ func (s staticKeys) Verify(_ context.Context, token string, algs []string) (jose
 	return s.set.Verify(token, algs)
 }
 
-func (s staticKeys) Encrypt(_ context.Context, payload, alg, enc string) (string, error) {
-	return s.set.Encrypt(payload, alg, enc)
-}
+func (s staticKeys) Keys(context.Context) (*jose.KeySet, error) { return s.set, nil }
 
 func (staticKeys) Close() {}
 
@@ -403,9 +402,7 @@ func (noKeys) Verify(context.Context, string, []string) (jose.Verified, error) {
 	return jose.Verified{}, lacksKeys()
 }
 
-func (noKeys) Encrypt(context.Context, string, string, string) (string, error) {
-	return "", lacksKeys()
-}
+func (noKeys) Keys(context.Context) (*jose.KeySet, error) { return nil, lacksKeys() }
 
 func lacksKeys() error {
 	return &ProtocolError{Reason: KeysUnavailable, Step: StepKeys, Spec: "Discovery 3", Detail: "the metadata has neither jwks_uri nor a key set"}

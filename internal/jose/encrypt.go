@@ -62,13 +62,16 @@ func (k *sealingKey) fits(alg string) bool {
 	return strings.HasPrefix(alg, "RSA-OAEP") && k.rsa != nil || strings.HasPrefix(alg, "ECDH-ES") && k.ec != nil
 }
 
-// Encrypt encrypts payload, a signed token, for the issuer of the set, in the JWE
+// Encrypt encrypts payload, a signed token, for the issuer of s, in the JWE
 // compact serialization: for the first key that is for encryption and fits alg,
 // or else for one that does not say what it is for. The header has its kid, by
 // which the issuer finds its private half, and cty JWT (RFC 7519 section 5.2). A
-// set without such a key is a [NoKey]; [ClientSecret.Encrypt] has the symmetric
+// set without such a key is a [NoKey]; [EncryptUnder] has the symmetric
 // algorithms.
-func (s *KeySet) Encrypt(payload, alg, enc string) (string, error) {
+//
+// It is no method: text/template calls methods by name, and a program with it
+// links every exported one.
+func Encrypt(s *KeySet, payload, alg, enc string) (string, error) {
 	if !slices.Contains(KeyManagement(), alg) || !slices.Contains(ContentEncryption(), enc) {
 		return "", refuse(UnsupportedAlg, quote(alg)+" with "+quote(enc))
 	}
@@ -96,9 +99,9 @@ func (k *sealingKey) encrypt(payload, alg, enc string) (string, error) {
 	return sealFor(payload, alg, enc, k.id, k.ec)
 }
 
-// Encrypt encrypts payload, a signed token, under the key that is derived of the
-// secret; alg is symmetric.
-func (s ClientSecret) Encrypt(payload, alg, enc string) (string, error) {
+// EncryptUnder encrypts payload, a signed token, under the key that is derived of
+// the secret; alg is symmetric.
+func EncryptUnder(s ClientSecret, payload, alg, enc string) (string, error) {
 	bits := symmetricBits(alg, enc)
 	if bits == 0 || len(s) == 0 {
 		return "", refuse(UnsupportedAlg, quote(alg)+" with "+quote(enc)+" under a shared secret")

@@ -41,7 +41,7 @@ func TestEncryptForASet(t *testing.T) {
 		gojose.JSONWebKey{Key: rsaKey.Public(), KeyID: "oaep", Use: "enc", Algorithm: "RSA-OAEP-256"},
 	)
 	for alg, kid := range map[string]string{"ECDH-ES": "ec", "ECDH-ES+A128KW": "ec", "RSA-OAEP-256": "oaep"} {
-		token, err := both.Encrypt("a.b.c", alg, "A256GCM")
+		token, err := Encrypt(both, "a.b.c", alg, "A256GCM")
 		if err != nil {
 			t.Fatalf("%s: %v", alg, err)
 		}
@@ -60,13 +60,13 @@ func TestEncryptForASet(t *testing.T) {
 		"for_signatures":   {set(gojose.JSONWebKey{Key: ecKey.Public(), KeyID: "sig", Use: "sig", Algorithm: "ES256"}), "ECDH-ES", NoKey},
 		"pkcs1":            {both, "RSA1_5", UnsupportedAlg},
 	} {
-		_, err := c.set.Encrypt("a.b.c", c.alg, "A256GCM")
+		_, err := Encrypt(c.set, "a.b.c", c.alg, "A256GCM")
 		if je, ok := errors.AsType[*Error](err); !ok || je.Reason != c.why {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	// A key that does not say what it is for may be used (RFC 7517 section 4.2).
-	if _, err := set(gojose.JSONWebKey{Key: ecKey.Public(), KeyID: "any"}).Encrypt("a.b.c", "ECDH-ES", "A128GCM"); err != nil {
+	if _, err := Encrypt(set(gojose.JSONWebKey{Key: ecKey.Public(), KeyID: "any"}), "a.b.c", "ECDH-ES", "A128GCM"); err != nil {
 		t.Error(err)
 	}
 }
@@ -112,7 +112,7 @@ func TestEncryptByPurpose(t *testing.T) {
 		{"okp", "ECDH-ES", []any{publicKey(edKey(), "ed", enc)}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			token, err := parseSet(t, c.keys...).Encrypt("a.b.c", c.alg, "A128GCM")
+			token, err := Encrypt(parseSet(t, c.keys...), "a.b.c", c.alg, "A128GCM")
 			if c.want == "" {
 				if refused(t, err, NoKey); token != "" {
 					t.Errorf("got %q", token)
@@ -128,14 +128,14 @@ func TestEncryptByPurpose(t *testing.T) {
 			}
 		})
 	}
-	_, err := parseSet(t, ec(enc)).Encrypt("a.b.c", "ECDH-ES", "A512GCM")
+	_, err := Encrypt(parseSet(t, ec(enc)), "a.b.c", "ECDH-ES", "A512GCM")
 	refused(t, err, UnsupportedAlg)
 }
 
 func TestEncryptUnderASecret(t *testing.T) {
 	secret := ClientSecret(strings.Repeat("s", 40))
 	for _, c := range []struct{ alg, enc string }{{"dir", "A256GCM"}, {"dir", "A256CBC-HS512"}, {"A128KW", "A128GCM"}, {"A256GCMKW", "A128CBC-HS256"}} {
-		token, err := secret.Encrypt("a.b.c", c.alg, c.enc)
+		token, err := EncryptUnder(secret, "a.b.c", c.alg, c.enc)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,9 +144,9 @@ func TestEncryptUnderASecret(t *testing.T) {
 			t.Errorf("%v: got %q, %v", c, got, err)
 		}
 	}
-	_, err := secret.Encrypt("a.b.c", "ECDH-ES", "A128GCM")
+	_, err := EncryptUnder(secret, "a.b.c", "ECDH-ES", "A128GCM")
 	refused(t, err, UnsupportedAlg)
-	_, err = ClientSecret(nil).Encrypt("a.b.c", "dir", "A128GCM")
+	_, err = EncryptUnder(nil, "a.b.c", "dir", "A128GCM")
 	refused(t, err, UnsupportedAlg)
 }
 

@@ -245,15 +245,6 @@ func (r *Remote) Keys(ctx context.Context) (*KeySet, error) {
 	return s.set, nil
 }
 
-// Encrypt is [KeySet.Encrypt] with the current set, fetched if need be.
-func (r *Remote) Encrypt(ctx context.Context, payload, alg, enc string) (string, error) {
-	s, err := r.Keys(ctx)
-	if err != nil {
-		return "", err
-	}
-	return s.Encrypt(payload, alg, enc)
-}
-
 // RemoteStatus is how a Remote is.
 type RemoteStatus struct {
 	Keys     int           // usable keys of the current set

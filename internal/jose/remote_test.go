@@ -835,12 +835,12 @@ func TestRemoteFailedLookups(t *testing.T) {
 	})
 }
 
-// TestRemoteEncryptWithoutKeys: what cannot be had encrypts nothing.
-func TestRemoteEncryptWithoutKeys(t *testing.T) {
+// TestRemoteWithoutKeys: of what cannot be had there is no set to encrypt with.
+func TestRemoteWithoutKeys(t *testing.T) {
 	r := NewRemote(RemoteConfig{})
 	defer r.Close()
-	token, err := r.Encrypt(t.Context(), "payload", "RSA-OAEP-256", "A128GCM")
-	if refused(t, err, KeysUnavailable); token != "" {
-		t.Errorf("got %q", token)
+	set, err := r.Keys(t.Context())
+	if refused(t, err, KeysUnavailable); set != nil {
+		t.Errorf("got %v", set)
 	}
 }
