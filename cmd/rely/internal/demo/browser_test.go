@@ -300,7 +300,8 @@ func TestBrowser(t *testing.T) {
 // TestKeyboard logs in, looks into a message and breaks a rule without a mouse.
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
-	p := sit(t, 390, 844)
+	const narrow = 360 // pixels
+	p := sit(t, narrow, 740)
 	// tabTo presses Tab until the focus is where it should be, and fails if it
 	// cannot be seen there.
 	tabTo := func(css string) {
@@ -331,8 +332,11 @@ func TestKeyboard(t *testing.T) {
 	p.see("#s-find .message .inside")
 	p.press("\x1b")
 	p.until(`!document.querySelector("#s-find details").open && document.activeElement.matches("#s-find .message summary")`)
-	if w := ask[int](p, "document.documentElement.scrollWidth"); w > 390 {
-		t.Errorf("the page is %d pixels wide on a screen of 390", w)
+	if w := ask[int](p, "document.documentElement.scrollWidth"); w > narrow {
+		t.Errorf("the page is %d pixels wide on a screen of %d", w, narrow)
+	}
+	if over := ask[[]string](p, `[...document.querySelectorAll(".checks li > :not(.visually-hidden)")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText)`); len(over) > 0 {
+		t.Errorf("these checks run into their sections: %q", over)
 	}
 	p.do(chromedp.Navigate(p.url))
 	tabTo("#breaker > summary")
