@@ -142,6 +142,9 @@ func (md metadata) source(c choice, config oidc.ClientConfig) string {
 	if c.key() {
 		field(1, "Keys", "[]oidc.Key{key}")
 	}
+	if strings.HasPrefix(md.Issuer, "http:") {
+		b.WriteString("\t// The Provider needs oidc.Options{InsecureAllowHTTP: true}.\n")
+	}
 	if t := md.tenants; t != nil {
 		fmt.Fprintf(&b, "\t// The Provider needs oidc.Options{Tenants: &oidc.Tenants{Template: %q, IDs: %#v}}.\n", t.Template, t.IDs)
 	}
@@ -221,6 +224,9 @@ func (md metadata) commands(c choice) []string {
 		tail = " " + strings.Join(flags, " ")
 	}
 	issuer := quote(md.Issuer) + md.tenantFlags()
+	if strings.HasPrefix(md.Issuer, "http:") {
+		issuer += " --insecure-http"
+	}
 	if md.RegistrationEndpoint != "" {
 		return append(out, "rely register "+issuer+tail+types, "rely login "+issuer+types)
 	}
