@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"rely.example/cmd/rely/internal/profile"
 	"rely.example/cmd/rely/internal/tty"
@@ -42,6 +43,8 @@ func Run(ctx context.Context, p Process) int {
 	root.SetErr(p.Stderr)
 	err := root.ExecuteContext(ctx)
 	switch {
+	case a.helpErr != nil:
+		err = a.helpErr
 	case err == nil && a.out != nil:
 		err = a.out.Err()
 	case err != nil && a.out == nil:
@@ -69,6 +72,8 @@ type app struct {
 	given map[string]bool
 	// out and err are made once it is known whether colours are wanted.
 	out, err *tty.Printer
+	// helpErr is why a page of help was not written.
+	helpErr error
 	// archive is what --har writes; nil if nobody asked.
 	archive *archive
 }
@@ -106,7 +111,7 @@ provider of your own.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.PersistentPreRunE = a.prepare
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.SetFlagErrorFunc(flagError)
 	f := root.PersistentFlags()
 	f.StringVarP(&a.flags.profile, "profile", "p", "", "use the profile `NAME`")
 	f.StringVarP(&a.flags.issuer, "issuer", "i", "", "use the profile of the issuer `URL`")
@@ -131,6 +136,67 @@ func (a *app) unknown(cmd *cobra.Command, args []string) error {
 		return usage(nil, errors.New(text+"; did you mean rely "+s[0]+"?"))
 	}
 	return usage(cmd, errors.New(text))
+}
+
+// flagError says what is wrong with a flag, and which one may be meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return usage(cmd, err)
+	}
+	text := "there is no flag --" + tty.Clean(unknown.GetSpecifiedName())
+	if near := nearest(unknown.GetSpecifiedName(), cmd); near != "" {
+		text += "; did you mean --" + near + "?"
+		return usage(nil, errors.New(text))
+	}
+	return usage(cmd, errors.New(text))
+}
+
+// nearest is the flag of a command that a typing error made of it, or that begins
+// so, or "".
+func nearest(typed string, cmd *cobra.Command) string {
+	found, least := "", 3
+	each(cmd, func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		d := distance(typed, f.Name)
+		if len(typed) > 2 && strings.HasPrefix(f.Name, typed) {
+			d = 1
+		}
+		if d < least && d < len(typed) {
+			found, least = f.Name, d
+		}
+	})
+	return found
+}
+
+// maxTyped bounds a name that is compared with others, in bytes.
+const maxTyped = 64
+
+// distance is how many letters must be written, removed or changed to make one
+// word of another.
+func distance(a, b string) int {
+	if len(a) > maxTyped || len(b) > maxTyped {
+		return maxTyped
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // prepare runs before every command: settings from the environment and the

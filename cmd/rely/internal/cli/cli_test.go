@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,8 +9,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"rely.example/cmd/rely/internal/profile"
+	"rely.example/cmd/rely/internal/tty"
 	"rely.example/cmd/rely/internal/vault"
 	"rely.example/oidc"
 )
@@ -57,8 +60,8 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 	}{
 		"flag":    {&oidc.InputError{Reason: oidc.BadParameter, Field: "AuthParams.Prompt", Detail: "x"}, "--prompt: "},
 		"guard":   {&oidc.ProtocolError{Reason: oidc.ForbiddenAddress, Detail: "name it in AllowPrivate"}, "name it in --allow-private"},
-		"fault":   {&oidc.ProtocolError{Reason: oidc.BadNonce}, "the OP's answer was refused: "},
-		"issuer":  {&oidc.ProtocolError{Reason: oidc.MetadataIssuerMismatch}, "exactly as the OP writes it"},
+		"fault":   {&oidc.ProtocolError{Reason: oidc.BadNonce}, "the provider's answer was refused: "},
+		"issuer":  {&oidc.ProtocolError{Reason: oidc.MetadataIssuerMismatch}, "exactly as the provider writes it"},
 		"wrapped": {wrapf(&oidc.InputError{Reason: oidc.BadConfig, Field: "x"}, "--key %s", "f"), "--key f: x: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -154,5 +157,77 @@ func TestConfigure(t *testing.T) {
 	}
 	if err := configure(new(oidc.ClientConfig), profile.Asking{DPoP: "HS256"}); err == nil {
 		t.Error("a kind that there is not was taken")
+	}
+}
+
+// TestHelpFits: each line of each page fits a terminal of 80 cells, flags name their
+// values as a person would, and the words are those of a user.
+func TestHelpFits(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{Process: Process{Stdout: &out, Getenv: func(string) string { return "" }}}
+	pages := 0
+	for _, c := range allCommands(a.rootCommand()) {
+		out.Reset()
+		a.help(c)
+		pages++
+		for line := range strings.SplitSeq(out.String(), "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 {
+				t.Errorf("%s: a line has %d cells: %s", c.CommandPath(), n, line)
+			}
+		}
+		for _, word := range []string{" STRING", " STRINGS", " INT ", " DURATION", "m0s)", " OP ", " OP's ", "Flags\n\n"} {
+			if strings.Contains(out.String(), word) {
+				t.Errorf("%s: the help has %q", c.CommandPath(), word)
+			}
+		}
+	}
+	if pages < 25 {
+		t.Errorf("there are %d pages of help", pages)
+	}
+}
+
+// TestErrorsAtATerminal: a line is broken between words there, and ^C stands alone.
+func TestErrorsAtATerminal(t *testing.T) {
+	none := func(string) string { return "" }
+	for name, test := range map[string]struct {
+		code int
+		err  error
+		want string
+	}{
+		"long":        {ExitUsage, errors.New(strings.TrimSpace(strings.Repeat("eight chars and so on ", 5))), "rely: eight chars and so on eight chars and so on eight chars and so on eight\nchars and so on eight chars and so on\n"},
+		"short":       {ExitUsage, errors.New("short"), "rely: short\n"},
+		"interrupted": {ExitInterrupted, context.Canceled, "\nrely: interrupted\n"},
+		"raw":         {ExitInterrupted, errInterrupted, "rely: interrupted\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			a := &app{err: tty.New(&b, none, true).Page()} // of 80 cells
+			a.report(test.code, test.err)
+			if b.String() != test.want {
+				t.Errorf("got\n%s\nwant\n%s", b.String(), test.want)
+			}
+			b.Reset()
+			a.err = tty.New(&b, none, true)
+			a.report(test.code, test.err)
+			if strings.Count(b.String(), "\n") != 1 || !strings.HasPrefix(b.String(), "rely: ") {
+				t.Errorf("to something that is no terminal: %q", b.String())
+			}
+		})
+	}
+}
+
+func TestNearestFlag(t *testing.T) {
+	a := &app{Process: Process{Getenv: func(string) string { return "" }}}
+	login, _, err := a.rootCommand().Find([]string{"login"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typed, want := range map[string]string{
+		"clint-id": "client-id", "scop": "scope", "scopes": "scope", "insecur-http": "insecure-http", "client-secret": "client-secret-file",
+		"nobrowser": "no-browser", "x": "", "colour": "", "": "", strings.Repeat("a", 1<<20): "",
+	} {
+		if got := nearest(typed, login); got != want {
+			t.Errorf("%.40s: %q, want %q", typed, got, want)
+		}
 	}
 }

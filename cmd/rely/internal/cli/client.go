@@ -36,7 +36,7 @@ type clientFlags struct {
 func (c *clientFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&c.name, "name", "rely", "register the client as `TEXT`, which users see")
-	f.StringSliceVar(&c.redirectURIs, "redirect-uri", nil, "register or use the redirect `URI`; one like http://127.0.0.1:8400/callback where the OP insists on a fixed port (default: http://127.0.0.1/callback, any port)")
+	f.StringSliceVar(&c.redirectURIs, "redirect-uri", nil, "register or use the redirect `URI`; one like http://127.0.0.1:8400/callback where the provider insists on a fixed port (default: http://127.0.0.1/callback, any port)")
 	f.StringVar(&c.authMethod, "auth-method", "", "authenticate by `METHOD`: none, client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth or self_signed_tls_client_auth")
 	f.StringVar(&c.authAlg, "auth-signing-alg", "", "sign client assertions with `ALG` (default: by the kind of the key)")
 	f.StringVar(&c.keyFile, "key", "", "sign and decrypt with the private key in `FILE` (PEM)")
@@ -47,7 +47,7 @@ func (c *clientFlags) register(cmd *cobra.Command) {
 	c.asking.register(f)
 	c.tenants.register(f)
 	c.oauth.register(f)
-	f.StringSliceVar(&c.quirks, "quirk", nil, "bear with an OP that breaks a `RULE`: "+strings.Join(quirkNames(), ", "))
+	f.StringSliceVar(&c.quirks, "quirk", nil, "bear with a provider that breaks a `RULE`: "+strings.Join(quirkNames(), ", "))
 }
 
 // quirk is one rule of oidc.Quirks by its name on the command line.

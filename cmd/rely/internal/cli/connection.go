@@ -32,14 +32,14 @@ type connectionFlags struct {
 }
 
 func (c *connectionFlags) register(f *pflag.FlagSet) {
-	f.DurationVar(&c.timeout, "timeout", oidc.DefaultTimeout, "give one exchange with the OP this `TIME` at most")
+	f.DurationVar(&c.timeout, "timeout", oidc.DefaultTimeout, "give one exchange with the provider this `TIME` at most")
 	f.StringVar(&c.caFile, "ca-file", "", "trust the certificate authorities in `FILE` too (PEM)")
 	f.StringSliceVar(&c.allowPrivate, "allow-private", nil, "let `HOST`, or a prefix like 10.0.0.0/8, be in a private network; a host that you type yourself is allowed by that")
 	f.BoolVar(&c.insecureHTTP, "insecure-http", false, "allow http: codes, secrets and tokens then travel in the clear")
 	f.BoolVar(&c.insecureSkipIssuerMatch, "insecure-skip-issuer-match", false, "accept metadata that names another issuer than the one asked for")
 	f.BoolVar(&c.trace, "trace", false, "draw each message and check on stderr, secrets masked")
 	f.BoolVar(&c.traceSecrets, "trace-secrets", false, "like --trace, with codes, tokens and secrets: for your eyes only")
-	f.StringVar(&c.har, "har", "", "write the exchanges with the OP to `FILE` (HAR 1.2), secrets masked")
+	f.StringVar(&c.har, "har", "", "write the exchanges with the provider to `FILE` (HAR 1.2), secrets masked")
 }
 
 // maxFile bounds a file that the user names, in bytes.

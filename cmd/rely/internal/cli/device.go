@@ -34,7 +34,7 @@ func (a *app) loginDevice(cmd *cobra.Command, typed string, l *loginFlags, param
 	defer t.provider.Close()
 	md := t.provider.Metadata()
 	if md.DeviceAuthorizationEndpoint == "" {
-		return &oidc.UnsupportedError{Feature: "login at another device", Detail: "the OP has no device_authorization_endpoint; try --no-browser"}
+		return &oidc.UnsupportedError{Feature: "login at another device", Detail: "the provider has no device_authorization_endpoint; try --no-browser"}
 	}
 	current, reg, err := a.deviceClient(ctx, store, before, t, l)
 	if err != nil {
@@ -54,7 +54,7 @@ func (a *app) loginDevice(cmd *cobra.Command, typed string, l *loginFlags, param
 	defer cancel()
 	tokens, err := client.FinishDevice(wait, login)
 	switch {
-	case errors.Is(err, oidc.LoginExpired):
+	case errors.Is(err, oidc.LoginExpired), errors.Is(err, errTimeout):
 		return errTimeout
 	case err != nil:
 		return err
@@ -81,7 +81,7 @@ func (a *app) deviceClient(ctx context.Context, store *profile.Store, before *pr
 		return nil, nil, err
 	}
 	if reg != nil && l.clientID == "" && before != nil && before.Dynamic && !slices.Contains(reg.Metadata.GrantTypes, oidc.GrantDeviceCode) {
-		a.note("The client is not registered for this kind of login; a new client is.")
+		a.note("The client is not registered for this kind of login, so a new client is.")
 		reg = nil
 	}
 	if reg == nil {

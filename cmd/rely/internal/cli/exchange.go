@@ -34,7 +34,8 @@ Nothing is kept.
 
 A type of token is access_token, refresh_token, id_token, jwt, saml1, saml2 or a URI.`,
 		Example: `  rely exchange --own --audience billing --scope email
-  rely exchange -i https://op.example.com --client-id api --client-secret-file secret.txt \
+  rely exchange -i https://op.example.com \
+      --client-id api --client-secret-file secret.txt \
       --resource https://billing.example.com < token.txt`,
 		Args: atMost("one token, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -126,10 +126,13 @@ func (a *app) report(code int, err error) {
 		p = tty.New(a.Stderr, a.Getenv, false)
 	}
 	text := "interrupted"
-	if code != ExitInterrupted {
+	switch {
+	case code != ExitInterrupted:
 		text = explain(err)
+	case p.Width() > 0 && !errors.Is(err, errInterrupted):
+		p.Println() // the terminal wrote ^C
 	}
-	p.Printf("%s %s\n", p.Bold(p.Bad("rely:")), tty.Clean(text))
+	p.Paragraph(p.Bold(p.Bad("rely:"))+" "+tty.Clean(text), 0)
 }
 
 // flagOf names the flag behind a field of package oidc, where there is one.
@@ -180,6 +183,12 @@ var flagOf = strings.NewReplacer(
 	"AllowPorts", "--allow-private",
 )
 
+// plainWords are what the help calls what package oidc calls an OP.
+var plainWords = strings.NewReplacer(
+	"the OP ", "the provider ", "the OP's ", "the provider's ", "the OP;", "the provider;", "the OP:", "the provider:", "the OP,", "the provider,",
+	"an OP ", "a provider ", "this OP", "this provider", "another OP", "another provider", "if the OP", "if the provider",
+)
+
 // explain says whose fault an error is, and what to do where that is known.
 func explain(err error) string {
 	text := flagOf.Replace(strings.ReplaceAll(err.Error(), "oidc: ", ""))
@@ -190,9 +199,10 @@ func explain(err error) string {
 		}
 	}
 	var protocol *oidc.ProtocolError
+	text = plainWords.Replace(text)
 	// A file of the user's that breaks a rule of the protocol is no answer.
 	if !errors.As(err, new(*usageError)) && errors.As(err, &protocol) && protocol.Reason != oidc.ForbiddenAddress && protocol.Reason != oidc.InsecureURL {
-		text = "the OP's answer was refused: " + text
+		text = "the provider's answer was refused: " + text
 	}
 	if a := advice(err); a != "" {
 		text += "; " + a
@@ -205,16 +215,16 @@ func advice(err error) string {
 	var op *oidc.OPError
 	switch {
 	case errors.Is(err, oidc.InsecureURL):
-		return "for an OP in development --insecure-http allows it"
+		return "for a provider in development --insecure-http allows it"
 	case errors.Is(err, oidc.MetadataIssuerMismatch):
 		expected, got, _ := strings.Cut(err.Error(), ", got ")
 		switch {
 		case strings.Contains(expected, oidc.TenantPlace):
-			return "give the issuer of a tenant with --tenant-issuer, as the OP writes it"
+			return "give the issuer of a tenant with --tenant-issuer, as the provider writes it"
 		case strings.Contains(got, oidc.TenantPlace):
-			return "the OP is one of many tenants: say with --tenant whose users may log in"
+			return "the provider is one of many tenants: say with --tenant whose users may log in"
 		}
-		return "give the issuer exactly as the OP writes it"
+		return "give the issuer exactly as the provider writes it"
 	case errors.Is(err, oidc.NoRefreshToken), errors.Is(err, oidc.NoAccessToken):
 		return "log in again: rely login (with --scope offline_access for a login that lasts)"
 	case errors.As(err, &op) && op.Code == "invalid_client" && op.Hint == "":

@@ -36,6 +36,7 @@ func (a *app) addCommands(root *cobra.Command) {
 	)
 	demoCommand := demo.Command()
 	demoCommand.GroupID = groupDevelop
+	demoCommand.Args = exactly(0, "no argument; name a provider with --issuer")
 	root.AddCommand(
 		a.loginCommand(), a.registerCommand(),
 		a.tokenCommand(), a.userinfoCommand(), a.refreshCommand(), a.revokeCommand(), a.profilesCommand(),
@@ -57,6 +58,7 @@ func (a *app) setHelp(root *cobra.Command) {
 	for _, c := range root.Commands() {
 		switch c.Name() {
 		case "help":
+			c.Use = "help [COMMAND|TOPIC]"
 			c.Short = "Help for a command or topic"
 			c.Long = "Shows the help of a command or topic."
 			c.Example = "  rely help login\n  rely help exit-codes"
@@ -82,7 +84,7 @@ func (a *app) help(cmd *cobra.Command) {
 	if text == "" {
 		text = cmd.Short
 	}
-	p.Println(strings.TrimRight(text, "\n"))
+	p.Prose(text)
 	if cmd.Runnable() || cmd.HasAvailableSubCommands() {
 		p.Heading("Usage")
 		if cmd.Runnable() && cmd.HasParent() {
@@ -106,7 +108,7 @@ func (a *app) help(cmd *cobra.Command) {
 				p.Heading(title)
 				first = false
 			}
-			p.Printf("  %s %s\n", p.Bold(fmt.Sprintf("%-*s", commandPadding, c.Name())), c.Short)
+			p.Hang("  "+p.Bold(c.Name()), c.Short, 2+commandPadding+1)
 		}
 	}
 	for _, g := range cmd.Groups() {
@@ -116,7 +118,7 @@ func (a *app) help(cmd *cobra.Command) {
 		commands("Commands", (*cobra.Command).IsAvailableCommand)
 	}
 	commands("Topics", (*cobra.Command).IsAdditionalHelpTopicCommand)
-	if flags := cmd.LocalFlags(); flags.HasAvailableFlags() && !cmd.IsAdditionalHelpTopicCommand() {
+	if flags := cmd.LocalFlags(); hasFlags(flags) && !cmd.IsAdditionalHelpTopicCommand() {
 		title := "Flags"
 		if !cmd.HasParent() {
 			title = "Flags of every command"
@@ -130,6 +132,14 @@ func (a *app) help(cmd *cobra.Command) {
 	if cmd.Runnable() && cmd.HasAvailableInheritedFlags() {
 		p.Printf("\n%s\n", p.Faint("Flags of every command: rely --help"))
 	}
+	a.helpErr = p.Err()
+}
+
+// hasFlags says whether there is one to tell of: every command has --help.
+func hasFlags(flags *pflag.FlagSet) bool {
+	found := false
+	flags.VisitAll(func(f *pflag.Flag) { found = found || !f.Hidden && f.Name != "help" })
+	return found
 }
 
 // helpFlags writes each flag with what it does, in two columns.
@@ -186,7 +196,7 @@ environment, then the configuration file, then the default.
 The configuration file is config.json in the home directory, or the file of
 --config: one JSON object whose members are named like flags.
 
-  {"timeout": "20s", "ca-file": "/etc/ssl/corp.pem", "allow-private": ["10.0.0.0/8"]}
+  {"timeout": "20s", "ca-file": "corp.pem", "allow-private": ["10.0.0.0/8"]}
 
 These are not flags:
 
@@ -195,7 +205,7 @@ These are not flags:
   RELY_INITIAL_TOKEN   the initial access token, in place of --initial-token-file
   BROWSER, DISPLAY     choose the browser on Linux and the BSDs
   NO_COLOR             write without colours
-  HTTPS_PROXY, NO_PROXY  are honoured
+  HTTPS_PROXY          the proxy to use; NO_PROXY names hosts to reach without it
 
 Secrets are never taken from the command line, which other users can read. They
 come from a file, standard input, the environment, or a prompt without echo.
@@ -223,7 +233,8 @@ func exitCodesTopic() *cobra.Command {
   %3d  nobody finished the login in time
   %3d  interrupted
 
-An error is one line on standard error that begins with "rely:".`,
+An error is one line on standard error that begins with "rely:"; a terminal shows
+it broken between words.`,
 			ExitOK, ExitFailure, ExitUsage, ExitRefused, ExitProtocol, ExitNetwork, ExitUnsupported, ExitLogin, ExitTimeout, ExitInterrupted),
 	}
 }

@@ -104,7 +104,7 @@ The exit code is 0 if every check was passed, and 4 if one was not.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&clientID, "client-id", "", "check the token as an ID Token for the client `ID`")
-	f.StringVar(&secretFile, "client-secret-file", "", "the client's secret, for a token signed with it (or RELY_CLIENT_SECRET)")
+	f.StringVar(&secretFile, "client-secret-file", "", "the client's secret is in `FILE`, for a token signed with it (- for standard input, or RELY_CLIENT_SECRET)")
 	f.StringVar(&alg, "id-token-alg", "", "expect the signature `ALG` (default: RS256)")
 	f.StringVar(&nonce, "nonce", "", "expect the nonce `VALUE`")
 	tenants.register(f)

@@ -25,7 +25,8 @@ about the access token of the profile, --refresh about its refresh token.
 The exit code is 0 if the token is active, and 4 if it is not, which is all that a
 provider tells of a token that is unknown, dead or none of the client's business.`,
 		Example: `  rely introspect --own
-  rely introspect -i https://op.example.com --client-id api --client-secret-file secret.txt < token.txt
+  rely introspect -i https://op.example.com \
+      --client-id api --client-secret-file secret.txt < token.txt
   rely introspect --own --json | jq .scope`,
 		Args: atMost("one token, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -79,16 +79,18 @@ says whose users may log in. One that does OAuth 2.0 alone, like GitHub, gives n
 ID Token: --metadata says where it is, --oauth-user which API knows the user, and
 --oauth-id what the user's id is called there.`,
 		Example: `  rely login https://op.example.com
-  rely login alice@example.com --scope profile --scope email --scope offline_access
-  rely login https://accounts.google.com --client-id 123 --client-secret-file secret.txt
-  rely login https://op.example.com --response-type "code id_token" --response-mode form_post
-  rely login https://op.example.com --par --dpop  push the request, bind the tokens
-  rely login https://op.example.com --security fapi2-security --key client.pem
-  rely login https://login.microsoftonline.com/organizations/v2.0 --tenant GUID \
+  rely login alice@example.com --scope profile,email,offline_access
+  rely login https://accounts.google.com \
       --client-id 123 --client-secret-file secret.txt
+  rely login https://op.example.com --response-type "code id_token" \
+      --response-mode form_post
+  rely login https://op.example.com --par --dpop  push the request, bind tokens
+  rely login https://op.example.com --security fapi2-security --key client.pem
+  rely login https://login.microsoftonline.com/organizations/v2.0 \
+      --tenant GUID --client-id 123 --client-secret-file secret.txt
   rely login --metadata github.json --oauth-user https://api.github.com/user \
       --oauth-id id --client-id 123 --client-secret-file secret.txt
-  rely login --prompt login --max-age 0s          log in again, with the password
+  rely login --prompt login --max-age 0s         log in again, with the password
   ssh host rely login https://op.example.com --no-browser
   ssh host rely login https://op.example.com --device`,
 		Args: atMost(issuerArgument),
@@ -642,6 +644,9 @@ func (a *app) showLogin(store *profile.Store, p *profile.Profile, t *oidc.Tokens
 		who = std.Name
 	} else if std.PreferredUsername != "" {
 		who = std.PreferredUsername
+	}
+	if a.err.Width() > 0 && a.out.Width() > 0 {
+		a.err.Println() // after what was told while waiting
 	}
 	out := a.out
 	out.Printf("%s as %s\n\n", out.Good("Logged in"), out.Bold(tty.Clean(who)))

@@ -33,13 +33,14 @@ rely register show --secrets for the secret.`,
 		Example: `  rely register https://op.example.com
   rely register https://op.example.com --name "My app" \
       --redirect-uri https://app.example.com/callback --profile my-app
-  rely register https://op.example.com --key client.pem --auth-method private_key_jwt
+  rely register https://op.example.com \
+      --key client.pem --auth-method private_key_jwt
   rely register https://op.example.com --initial-token-file token.txt`,
 		Args: exactly(1, issuerArgument+", or show, update or delete"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.registerAt(cmd.Context(), args[0], &c) },
 	}
 	c.register(cmd)
-	cmd.Flags().StringSliceVar(&c.responseTypes, "response-type", nil, `register for the response types (default: code)`)
+	cmd.Flags().StringSliceVar(&c.responseTypes, "response-type", nil, "register for the response `TYPE` (default: code)")
 	cmd.AddCommand(a.registerShowCommand(), a.registerUpdateCommand(), a.registerDeleteCommand())
 	return cmd
 }
@@ -124,7 +125,7 @@ func (a *app) enroll(ctx context.Context, store *profile.Store, name string, t *
 	md := t.provider.Metadata()
 	if md.RegistrationEndpoint == "" {
 		return nil, &oidc.UnsupportedError{Feature: "dynamic registration",
-			Detail: "the OP offers none: register a client on its pages, with the redirect URI " + uris[0] + ", and run rely login with --client-id"}
+			Detail: "the provider offers none: register a client on its pages, with the redirect URI " + uris[0] + ", and run rely login with --client-id"}
 	}
 	token, err := a.secretFrom("initial-token-file", c.initialToken, "RELY_INITIAL_TOKEN", "Initial access token: ")
 	if err != nil {
@@ -239,9 +240,9 @@ func (a *app) registerUpdateCommand() *cobra.Command {
 			return a.showRegistration(s.store, s.profile, false, "Updated")
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "the new name")
-	cmd.Flags().StringSliceVar(&uris, "redirect-uri", nil, "the new redirect URIs")
-	cmd.Flags().StringSliceVar(&types, "response-type", nil, "the new response types")
+	cmd.Flags().StringVar(&name, "name", "", "the new name `TEXT`")
+	cmd.Flags().StringSliceVar(&uris, "redirect-uri", nil, "the new redirect `URI`; repeat it for several")
+	cmd.Flags().StringSliceVar(&types, "response-type", nil, "the new response `TYPE`; repeat it for several")
 	return cmd
 }
 

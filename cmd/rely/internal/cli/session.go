@@ -191,7 +191,7 @@ func (s *session) fresh(ctx context.Context, margin time.Duration, force bool) (
 	}
 	if t.RefreshToken == "" {
 		if force {
-			return nil, nil, false, errLogin{"the OP gave no refresh token: log in again, with --scope offline_access if the OP has it"}
+			return nil, nil, false, errLogin{"the provider gave no refresh token: log in again, with --scope offline_access if the provider has it"}
 		}
 		return nil, nil, false, errLogin{"the access token has expired and there is no refresh token: run rely login"}
 	}
@@ -232,7 +232,7 @@ func (s *session) refresh(ctx context.Context, t *oidc.Tokens) (*oidc.Client, *o
 	s.remember(p)
 	// Saved before it is used.
 	if err := s.store.Save(whole, s.profile); err != nil {
-		return nil, nil, wrapf(err, "the OP gave new tokens that cannot be kept, so that the next command will need a login")
+		return nil, nil, wrapf(err, "the provider gave new tokens that cannot be kept, so that the next command will need a login")
 	}
 	return client, fresh, nil
 }

@@ -75,7 +75,7 @@ cannot be reached and 2 if the URL is none.`,
 		},
 	}
 	f := cmd.Flags()
-	f.DurationVar(&s.Skew, "skew", 500*time.Millisecond, "how far the store's clock may be from the one here, as a `DURATION`")
+	f.DurationVar(&s.Skew, "skew", 500*time.Millisecond, "how far the store's clock may be from the one here, as a `TIME`")
 	f.IntVar(&s.Goroutines, "races", 200, "how `MANY` race for one record")
 	return cmd
 }

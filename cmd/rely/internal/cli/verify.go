@@ -27,8 +27,10 @@ A token that is bound to a key or a certificate is told to be so: whoever presen
 it to an API must prove that they have it, which is not shown here.
 
 The exit code is 0 if the token is good, and 4 if it is not.`,
-		Example: `  rely token | rely verify --issuer https://op.example.com --audience https://api.example.com
-  rely verify -i https://op.example.com --audience https://api.example.com --scope read < token.txt`,
+		Example: `  rely token | rely verify --issuer https://op.example.com \
+      --audience https://api.example.com
+  rely verify -i https://op.example.com --audience https://api.example.com \
+      --scope read < token.txt`,
 		Args: atMost("one token, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if a.flags.issuer == "" || len(audiences) == 0 {

@@ -64,47 +64,48 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch a login happen, message by message",
-		Long: `demo shows a login by OpenID Connect as it happens: every message between
-the browser, the relying party and the OP, every check that was made and the
-section that asks for it.
+		Long: `Shows a login by OpenID Connect as it happens: every message between the
+browser, the relying party and the provider (OP), every check that was made and
+the section that asks for it.
 
-Without flags it starts an OP and a relying party on 127.0.0.1 and opens a page.
-Log in there as one of the OP's people, look into the messages, ask for other
-response types, and make the OP break a rule to see it caught.
+Without flags it starts a provider and a relying party on 127.0.0.1 and opens a
+page. Log in there as one of the provider's people, look into the messages, ask
+for other response types, and make it break a rule to see that caught.
 
 With --headless the same login runs without a browser and is drawn in the
 terminal. It ends with exit code 0 if the login succeeded, or, with --break, if
 the relying party dealt with the fault as it must.
 
-With --issuer the relying party logs in at an OP that is not ours. It registers
-itself where the OP lets it; otherwise register it there with the redirect URI
-that is printed, and name it by --client-id and --client-secret-file.`,
+With --issuer the relying party logs in at a provider that is not ours. It
+registers itself where that is possible; otherwise register it there with the
+redirect URI that is printed, and name it by --client-id and --client-secret-file.`,
 		Example: `  rely demo
   rely demo --headless
   rely demo --headless --response-type "code id_token" --response-mode form_post
   rely demo --headless --break nonce_wrong
   rely demo --list-faults
-  rely demo --issuer https://op.example.com --port 8400 --client-id demo --client-secret-file secret`,
+  rely demo --issuer https://op.example.com --port 8400 \
+      --client-id demo --client-secret-file secret.txt`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
 	}
 	f := cmd.Flags()
-	f.IntVar(&s.port, "port", 0, "port of the page on 127.0.0.1 (0: a free one)")
+	f.IntVar(&s.port, "port", 0, "serve the page at the `PORT` of 127.0.0.1 (0: a free one)")
 	f.BoolVar(&s.noBrowser, "no-browser", false, "print the address of the page and open nothing")
-	f.StringVar(&s.issuer, "issuer", "", "log in at this `OP` in place of our own")
-	f.StringVar(&s.clientID, "client-id", "", "`id` of a client that the OP of --issuer knows")
-	f.StringVar(&s.secretFile, "client-secret-file", "", "`file` with the secret of that client (none: a public client)")
-	f.StringVar(&s.authMethod, "auth-method", "", "`method` by which that client authenticates (default client_secret_basic, or none)")
-	f.StringArrayVar(&s.allowPrivate, "allow-private", nil, "`host` or prefix inside a private network that the OP may live in")
+	f.StringVar(&s.issuer, "issuer", "", "log in at the provider of this `URL` in place of our own")
+	f.StringVar(&s.clientID, "client-id", "", "log in as the client `ID`, which the provider of --issuer knows")
+	f.StringVar(&s.secretFile, "client-secret-file", "", "read its secret from `FILE` (default: none, for a public client)")
+	f.StringVar(&s.authMethod, "auth-method", "", "it authenticates by `METHOD` (default: client_secret_basic, or none without a secret)")
+	f.StringArrayVar(&s.allowPrivate, "allow-private", nil, "let `HOST`, or a prefix like 10.0.0.0/8, be in a private network")
 	f.BoolVar(&s.headless, "headless", false, "log in without a browser and draw the sequence in the terminal")
 	f.BoolVar(&s.json, "json", false, "with --headless or --list-faults: write JSON")
-	f.StringVar(&s.user, "user", "alice", "with --headless: `who` logs in")
-	f.StringVar(&s.responseType, "response-type", "code", "with --headless: `type` of the login, one of "+strings.Join(responseTypes(), ", "))
-	f.StringVar(&s.responseMode, "response-mode", "", "with --headless: `mode` of the answer: query, fragment, form_post or jwt")
-	f.BoolVar(&s.push, "par", false, "with --headless: push the request to the OP first (RFC 9126)")
+	f.StringVar(&s.user, "user", "alice", "with --headless: log in as `WHO`")
+	f.StringVar(&s.responseType, "response-type", "code", "with --headless: ask for the response `TYPE`: "+strings.Join(responseTypes(), ", "))
+	f.StringVar(&s.responseMode, "response-mode", "", "with --headless: ask for the answer by `MODE`: query, fragment, form_post or jwt")
+	f.BoolVar(&s.push, "par", false, "with --headless: push the request to the provider first (RFC 9126)")
 	f.BoolVar(&s.bind, "dpop", false, "with --headless: bind the tokens to a key (RFC 9449)")
-	f.StringVar(&s.fault, "break", "", "with --headless: `fault` that the OP commits; see --list-faults")
-	f.BoolVar(&s.listFaults, "list-faults", false, "list what the OP can break, and end")
+	f.StringVar(&s.fault, "break", "", "with --headless: let the provider break the rule `FAULT`; see --list-faults")
+	f.BoolVar(&s.listFaults, "list-faults", false, "list the rules that the provider can break")
 	return cmd
 }
 

@@ -152,6 +152,51 @@ func (p *Printer) Paragraph(text string, indent int) {
 	}
 }
 
+// Prose writes paragraphs with empty lines between them, broken at the width of the
+// terminal. A line that begins with a space is one by itself; where it has two
+// columns, its further lines stand below the second.
+func (p *Printer) Prose(text string) {
+	var paragraph []string
+	flush := func() {
+		if len(paragraph) > 0 {
+			p.Paragraph(strings.Join(paragraph, " "), 0)
+			paragraph = nil
+		}
+	}
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		switch {
+		case line == "":
+			flush()
+			p.Println()
+		case strings.HasPrefix(line, " "):
+			flush()
+			indent := len(line) - len(strings.TrimLeft(line, " "))
+			if label, value, ok := strings.Cut(line[indent:], "  "); ok && value != "" {
+				column := len(line) - len(strings.TrimLeft(value, " "))
+				p.Hang(strings.Repeat(" ", indent)+label, strings.TrimLeft(value, " "), column)
+			} else {
+				p.Println(line)
+			}
+		case strings.HasPrefix(line, "\t"):
+			flush()
+			p.Println(line)
+		default:
+			paragraph = append(paragraph, line)
+		}
+	}
+	flush()
+}
+
+// Hang writes a label, and text from a column on, with its further lines below its
+// first.
+func (p *Printer) Hang(label, text string, column int) {
+	lines := p.wrap(text, column)
+	p.Printf("%s%s%s\n", label, strings.Repeat(" ", max(column-width(label), 1)), lines[0])
+	for _, l := range lines[1:] {
+		p.Printf("%s%s\n", strings.Repeat(" ", column), l)
+	}
+}
+
 // Item writes text behind a mark, its further lines below its first.
 func (p *Printer) Item(mark, text string) {
 	indent := 2 + width(mark) + 1

@@ -44,6 +44,26 @@ func TestNothingIsWiderThanTheTerminal(t *testing.T) {
 	}
 }
 
+func TestProse(t *testing.T) {
+	var b bytes.Buffer
+	p := &Printer{w: &b, width: 40}
+	p.Prose("A paragraph of several\nlines is one, whatever their ends were.\n\n" +
+		"  name   text that is longer than a line and goes on below itself\n" +
+		"  {\"as it is\": [\"however long it may be\", 1]}\n\tsource <(x)\nThe end.\n")
+	const want = `A paragraph of several lines is one,
+whatever their ends were.
+
+  name   text that is longer than a line
+         and goes on below itself
+  {"as it is": ["however long it may be", 1]}
+	source <(x)
+The end.
+`
+	if b.String() != want {
+		t.Fatalf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
 func TestLongWordsStayWhole(t *testing.T) {
 	var b bytes.Buffer
 	p := &Printer{w: &b, width: 40}
