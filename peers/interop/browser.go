@@ -90,7 +90,7 @@ type Browser struct {
 	page func(ctx context.Context, b *Browser, at *url.URL) (next string, err error)
 
 	userCode        string // to be typed where a page asks for one
-	refuse, refused bool   // whether to refuse, and that the button was pressed
+	refuse, decided bool   // whether to refuse, and that a button for it was pressed
 }
 
 // lastPage is the error of a page that leads no further.
@@ -150,8 +150,8 @@ func (b *Browser) Decide(ctx context.Context, address, userCode string, allow bo
 	if err != nil {
 		return "", fmt.Errorf("interop: browser: %w", err)
 	}
-	b.userCode, b.refuse, b.refused = userCode, !allow, false
-	defer func() { b.userCode, b.refuse, b.refused = "", false, false }()
+	b.userCode, b.refuse, b.decided = userCode, !allow, false
+	defer func() { b.userCode, b.refuse, b.decided = "", false, false }()
 	_, err = b.travel(ctx, step{method: http.MethodGet, url: u})
 	if last, ok := errors.AsType[*lastPage](err); ok {
 		return strings.Join(strings.Fields(last.text), " "), nil
@@ -248,8 +248,8 @@ func (b *Browser) take(ctx context.Context, s step) (step, error) {
 		}
 		return step{method: http.MethodGet, url: u}, nil
 	}
-	if b.refused {
-		// Whatever the OP says to that; some say it with an error.
+	if b.decided {
+		// Whatever the OP says to that; some say it with an error, or in plain text.
 		doc, err := html.Parse(bytes.NewReader(page))
 		if err != nil {
 			return step{}, err
@@ -275,6 +275,10 @@ func (b *Browser) fill(at *url.URL, page string) (step, error) {
 	}
 	form := find(doc, atom.Form)
 	if form == nil {
+		if to := b.pressed(doc); to != "" {
+			u, err := at.Parse(to)
+			return step{method: http.MethodGet, url: u}, err
+		}
 		return step{}, &lastPage{text(doc)}
 	}
 	action, err := at.Parse(attr(form, "action"))
@@ -285,7 +289,7 @@ func (b *Browser) fill(at *url.URL, page string) (step, error) {
 	pressed := false
 	if button := refusal(doc, form); b.refuse && button != nil {
 		fields.Add(attr(button, "name"), attr(button, "value"))
-		pressed, b.refused = true, true
+		pressed, b.decided = true, true
 	}
 	for n := range form.Descendants() {
 		name := attr(n, "name")
@@ -303,7 +307,7 @@ func (b *Browser) fill(at *url.URL, page string) (step, error) {
 		case n.DataAtom != atom.Input:
 		case name == "user_code" && value == "" && b.userCode != "":
 			fields.Add(name, b.userCode)
-		case attr(n, "type") == "password":
+		case attr(n, "type") == "password", name == "password" && value == "":
 			fields.Add(name, b.user.Password)
 		case attr(n, "type") == "checkbox" || attr(n, "type") == "radio":
 			if hasAttr(n, "checked") {
@@ -320,6 +324,21 @@ func (b *Browser) fill(at *url.URL, page string) (step, error) {
 	}
 	action.RawQuery = fields.Encode()
 	return step{method: http.MethodGet, url: action}, nil
+}
+
+// pressed is where the button of a page without a form leads by its script: of two, the
+// first allows and the last refuses. "": there is none.
+func (b *Browser) pressed(doc *html.Node) (to string) {
+	for n := range doc.Descendants() {
+		address, ok := strings.CutPrefix(attr(n, "onclick"), "location.href='")
+		if n.DataAtom != atom.Button || !ok {
+			continue
+		}
+		if to == "" || b.refuse {
+			to, b.decided = strings.TrimSuffix(address, "'"), true
+		}
+	}
+	return to
 }
 
 // refusal is the button by which a form is refused: the last of those that have a name,

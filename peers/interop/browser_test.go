@@ -144,6 +144,20 @@ func TestDecide(t *testing.T) {
 			}
 		})
 	}
+	// Some pages have no form, and buttons that a script drives.
+	for allow, want := range map[bool]string{true: "allowed", false: "denied"} {
+		b, op := newTestBrowser(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/confirm" {
+				fmt.Fprint(w, r.FormValue("action"))
+				return
+			}
+			page(`<button onclick="location.href='./confirm?action=allowed'">Allow</button>`+
+				`<button onclick="location.href='./confirm?action=denied'">Deny</button>`)(w, r)
+		})
+		if got, err := b.Decide(t.Context(), op+"/device", "WDJB", allow); err != nil || got != want {
+			t.Errorf("Decide = %q, %v; want %q", got, err, want)
+		}
+	}
 	b, op := newTestBrowser(t, redirect(RedirectURI+"?code=1"))
 	if got, err := b.Decide(t.Context(), op, "WDJB", true); err == nil {
 		t.Errorf("Decide at the Relying Party = %q, want an error", got)

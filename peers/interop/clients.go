@@ -36,8 +36,17 @@ func (p *Peer) StaticClients(jwks json.RawMessage) []launch.Client {
 		}
 		out = append(out, c)
 	}
+	if slices.Contains(p.Has.KnownGrants, deviceGrant) {
+		out = append(out, launch.Client{
+			ID: "rely-device", Secret: rand.Text() + rand.Text(), RedirectURIs: []string{RedirectURI},
+			GrantTypes: []string{deviceGrant}, AuthMethod: "client_secret_basic",
+		})
+	}
 	return out
 }
+
+// deviceGrant is the grant of RFC 8628.
+const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 
 // GrantTypes returns the grant types that go with response types (OpenID
 // Connect Dynamic Client Registration 1.0, section 2), and refresh_token where

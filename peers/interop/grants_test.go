@@ -120,6 +120,22 @@ func TestClientCredentials(t *testing.T) {
 				checkToken(t, c, other, "", "email")
 			})
 		}
+		if o.Peer.Has.Resources {
+			t.Run("resource", func(t *testing.T) { // RFC 8707 section 2.2
+				const resource = "https://bank.test/payments"
+				c := r.granted(t, p, "", nil, nil, oidc.GrantClientCredentials)
+				tokens, err := c.ClientCredentials(t.Context(), oidc.TokenParams{Resources: []string{resource}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				i, err := c.Introspect(t.Context(), tokens.AccessToken, "access_token")
+				if err != nil || !i.Active || !slices.Equal(i.Audience, []string{resource}) {
+					t.Errorf("the OP says %+v, %v; want that it is for %s", i, err, resource)
+				}
+				_, err = c.ClientCredentials(t.Context(), oidc.TokenParams{Resources: []string{"https://elsewhere.test/"}})
+				wantCode(t, err, "invalid_target")
+			})
+		}
 		t.Run("not_registered_for_it", func(t *testing.T) {
 			_, err := r.granted(t, p, "", nil, nil).ClientCredentials(t.Context(), oidc.TokenParams{})
 			wantCode(t, err, "unauthorized_client", "invalid_request")

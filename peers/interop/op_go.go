@@ -49,6 +49,7 @@ func luikyv() *Peer {
 				Encryption: [][2]string{{"RSA-OAEP-256", "A128CBC-HS256"}, {"RSA-OAEP-256", "A256GCM"}},
 			},
 			DetailTypes:    []string{"payment_initiation"},
+			Resources:      true,
 			Introspection:  true,
 			AuthTime:       true,
 			WebFinger:      true,
@@ -69,17 +70,29 @@ func luikyv() *Peer {
 func zitadel() *Peer {
 	return &Peer{
 		Name: "zitadel",
+		// As the library's example storage has it.
+		Service: launch.Client{
+			ID: "sid1", Secret: "verysecret", AuthMethod: "client_secret_basic", GrantTypes: []string{"client_credentials"},
+		},
 		Has: Capabilities{
 			ResponseTypes: []string{"code", "id_token", "id_token token"},
 			CodeFragment:  true,
 			FormPost:      true,
 			AuthMethods:   []string{"client_secret_basic", "none"},
-			Refresh:       Refresh{Scope: "offline_access", Issued: true, Rotates: true, OneUse: true, IDToken: true},
-			Revocation:    true,
-			AuthTime:      true,
-			NoPrompt:      "login_required",
-			WebFinger:     true,
-			PKCE:          true,
+			KnownGrants: []string{
+				"client_credentials", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange",
+			},
+			Exchange: []string{
+				"urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:refresh_token",
+				"urn:ietf:params:oauth:token-type:id_token",
+			},
+			CompleteAddress: true,
+			Refresh:         Refresh{Scope: "offline_access", Issued: true, Rotates: true, OneUse: true, IDToken: true},
+			Revocation:      true,
+			AuthTime:        true,
+			NoPrompt:        "login_required",
+			WebFinger:       true,
+			PKCE:            true,
 		},
 		Oddities: []Oddity{
 			{"form_post works and is not announced", NamedModes},

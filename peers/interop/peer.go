@@ -13,6 +13,8 @@ type Peer struct {
 	Name string
 	// Has is what it offers, as it is configured here.
 	Has Capabilities
+	// Service is a client that the OP has of itself, to act in its own name.
+	Service launch.Client
 	// Oddities are the ways of it that a Relying Party has to know about.
 	Oddities []Oddity
 
@@ -45,6 +47,10 @@ type Capabilities struct {
 	Registration []string
 	// Grants that a client can register itself for, beside those of response types.
 	Grants []string
+	// KnownGrants are those of clients known beforehand, where there is no
+	// registration. The client is "rely-device" for devices, [Peer.Service] for client
+	// credentials, and "rely-client_secret_basic" for the rest.
+	KnownGrants []string
 	// CIBA is how backchannel logins go, where Grants has them.
 	CIBA CIBA
 	// Exchange are the types of tokens that an access token can be exchanged for, where

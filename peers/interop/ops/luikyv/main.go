@@ -147,6 +147,7 @@ func newProvider(c launch.Config, h *host) (*provider.Provider, error) {
 		provider.WithJARMEncryption(goidc.RSA_OAEP_256),
 		provider.WithJARMContentEncryptionAlgs(goidc.A128CBC_HS256, goidc.A256GCM),
 		provider.WithRAR("payment_initiation"),
+		provider.WithResourceIndicators("https://bank.test/payments"),
 		provider.WithIDTokenClaims(h.idTokenClaims),
 		provider.WithUserInfoClaims(func(_ context.Context, g *goidc.Grant) map[string]any {
 			return claims(c.User, g.Scopes)

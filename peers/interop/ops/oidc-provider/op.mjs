@@ -118,7 +118,10 @@ const provider = new Provider(config.issuer, {
     // Authorization details are always for a resource.
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: (ctx, resource) => ({ scope: '', audience: resource, accessTokenFormat: 'opaque' }),
+      getResourceServerInfo: (ctx, resource) => {
+        if (resource !== 'https://bank.test/payments') throw new errors.InvalidTarget();
+        return { scope: '', audience: resource, accessTokenFormat: 'opaque' };
+      },
     },
     // What was asked for and consented to is granted as it is.
     richAuthorizationRequests: {

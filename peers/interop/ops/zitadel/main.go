@@ -8,9 +8,11 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
 	"github.com/zitadel/oidc/v3/example/server/storage"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"rely.example/peers/interop/launch"
 )
@@ -31,14 +33,17 @@ func main() {
 }
 
 // staticClients makes the clients that the example storage has a constructor
-// for: a web client that sends its secret, and a native one that has none.
+// for: a web client that sends its secret, one for devices, and a native one that
+// has no secret.
 func staticClients(in []launch.Client) ([]*storage.Client, error) {
 	var out []*storage.Client
 	for _, c := range in {
-		switch c.AuthMethod {
-		case "client_secret_basic":
+		switch {
+		case slices.Contains(c.GrantTypes, string(oidc.GrantTypeDeviceCode)):
+			out = append(out, storage.DeviceClient(c.ID, c.Secret))
+		case c.AuthMethod == "client_secret_basic":
 			out = append(out, storage.WebClient(c.ID, c.Secret, c.RedirectURIs...))
-		case "none":
+		case c.AuthMethod == "none":
 			out = append(out, storage.NativeClient(c.ID, c.RedirectURIs...))
 		default:
 			return nil, fmt.Errorf("client %s: the example storage has no client for %s", c.ID, c.AuthMethod)
@@ -70,5 +75,6 @@ func (s users) user() *storage.User {
 		FirstName:     s.u.Name,
 		Email:         s.u.Email,
 		EmailVerified: true,
+		IsAdmin:       true, // the example storage exchanges the tokens of admins
 	}
 }
