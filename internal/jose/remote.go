@@ -81,7 +81,7 @@ type Cause string
 
 // The causes of a fetch.
 const (
-	ColdCache  Cause = "cold cache"  // the first use, or there was never a good copy
+	ColdCache  Cause = "none were known"  // the first use, or there was never a good copy
 	Aging      Cause = "aging"       // the copy gets old; callers go on with it meanwhile
 	Expired    Cause = "expired"     // the copy is no longer fresh; callers wait
 	UnknownKey Cause = "unknown key" // a token that no key fits: perhaps a rotation
