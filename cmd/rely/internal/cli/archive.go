@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 
@@ -17,6 +18,20 @@ type archive struct {
 
 	mu        sync.Mutex // guards exchanges
 	exchanges []oidc.Exchange
+}
+
+// check refuses a file that cannot be there, before anything is done that it
+// should have kept.
+func (a *archive) check() error {
+	dir := filepath.Dir(a.file)
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return usage(nil, wrapf(err, "--har"))
+	case !info.IsDir():
+		return usage(nil, errors.New("--har: "+quoted(dir)+" is no directory"))
+	}
+	return nil
 }
 
 // trace sees the exchanges with their secrets masked, whatever --trace-secrets

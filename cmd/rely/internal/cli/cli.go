@@ -141,8 +141,11 @@ func (a *app) unknown(cmd *cobra.Command, args []string) error {
 // flagError says what is wrong with a flag, and which one may be meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+	if !errors.As(err, &unknown) {
 		return usage(cmd, err)
+	}
+	if unknown.GetSpecifiedShortnames() != "" {
+		return usage(cmd, errors.New("there is no flag -"+tty.Clean(unknown.GetSpecifiedName())))
 	}
 	text := "there is no flag --" + tty.Clean(unknown.GetSpecifiedName())
 	if near := nearest(unknown.GetSpecifiedName(), cmd); near != "" {
@@ -208,7 +211,11 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 	a.out = tty.New(a.Stdout, a.Getenv, a.flags.noColor)
 	a.err = tty.New(a.Stderr, a.Getenv, a.flags.noColor)
 	if name := a.flags.connection.har; name != "" {
-		a.archive = &archive{file: name}
+		archive := &archive{file: name}
+		if err := archive.check(); err != nil {
+			return err
+		}
+		a.archive = archive
 	}
 	switch a.flags.keychain {
 	case "auto", "require", "off":

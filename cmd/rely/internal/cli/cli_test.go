@@ -11,6 +11,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/spf13/pflag"
+
 	"rely.example/cmd/rely/internal/profile"
 	"rely.example/cmd/rely/internal/tty"
 	"rely.example/cmd/rely/internal/vault"
@@ -183,6 +185,39 @@ func TestHelpFits(t *testing.T) {
 	}
 	if pages < 25 {
 		t.Errorf("there are %d pages of help", pages)
+	}
+}
+
+// TestFlagGroups: each flag of a group is one of the command, and none is lost.
+func TestFlagGroups(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{Process: Process{Stdout: &out, Getenv: func(string) string { return "" }}}
+	for _, name := range []string{"login", "register"} {
+		c, _, err := a.rootCommand().Find([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Reset()
+		a.help(c)
+		many := map[string]int{}
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Name == "help" {
+				return
+			}
+			many[groupOf(f)]++
+			if n := strings.Count(out.String(), "--"+f.Name+" ") + strings.Count(out.String(), "--"+f.Name+"["); n == 0 {
+				t.Errorf("%s: the help does not tell of --%s", name, f.Name)
+			}
+		})
+		want := map[string]int{"": 7, flagsOfRequest: 15, flagsOfClient: 12, flagsOfProvider: 7}
+		if name == "register" {
+			want = map[string]int{"": 0, flagsOfRequest: 4, flagsOfClient: 11, flagsOfProvider: 7}
+		}
+		for group, n := range want {
+			if many[group] != n {
+				t.Errorf("%s: %d flags are in the group %q, want %d", name, many[group], group, n)
+			}
+		}
 	}
 }
 

@@ -48,6 +48,9 @@ func (c *clientFlags) register(cmd *cobra.Command) {
 	c.tenants.register(f)
 	c.oauth.register(f)
 	f.StringSliceVar(&c.quirks, "quirk", nil, "bear with a provider that breaks a `RULE`: "+strings.Join(quirkNames(), ", "))
+	grouped(f, flagsOfClient, "name", "redirect-uri", "auth-method", "auth-signing-alg", "key", "cert", "cert-key", "id-token-alg", "grant", "initial-token-file")
+	grouped(f, flagsOfProvider, "metadata", "tenant", "tenant-issuer", "oauth-user", "oauth-id", "oauth-header", "quirk")
+	grouped(f, flagsOfRequest, "par", "dpop", "request-object", "security")
 }
 
 // quirk is one rule of oidc.Quirks by its name on the command line.

@@ -123,8 +123,10 @@ func (a *app) help(cmd *cobra.Command) {
 		if !cmd.HasParent() {
 			title = "Flags of every command"
 		}
-		p.Heading(title)
-		a.helpFlags(p, flags)
+		a.helpFlags(p, title, flags, "")
+		for _, group := range []string{flagsOfRequest, flagsOfClient, flagsOfProvider} {
+			a.helpFlags(p, group, flags, group)
+		}
 	}
 	if !cmd.HasParent() {
 		p.Printf("\n%s\n", p.Faint("More on a command: rely COMMAND --help"))
@@ -142,11 +144,37 @@ func hasFlags(flags *pflag.FlagSet) bool {
 	return found
 }
 
-// helpFlags writes each flag with what it does, in two columns.
-func (a *app) helpFlags(p *tty.Printer, flags *pflag.FlagSet) {
+// The groups of flags, for commands that have more than a screen of them.
+const (
+	flagsOfRequest  = "What is asked for"
+	flagsOfClient   = "Who we are: the client"
+	flagsOfProvider = "What the provider is like"
+)
+
+// flagGroup is the annotation of a flag that is in a group.
+const flagGroup = "rely_group"
+
+// grouped puts flags into a group.
+func grouped(f *pflag.FlagSet, group string, names ...string) {
+	for _, name := range names {
+		_ = f.SetAnnotation(name, flagGroup, []string{group}) // TestFlagGroups asks for each
+	}
+}
+
+// groupOf is the group of a flag, or "".
+func groupOf(f *pflag.Flag) string {
+	if g := f.Annotations[flagGroup]; len(g) > 0 {
+		return g[0]
+	}
+	return ""
+}
+
+// helpFlags writes each flag of a group with what it does, in two columns, below
+// a title if there is one.
+func (a *app) helpFlags(p *tty.Printer, title string, flags *pflag.FlagSet, group string) {
 	var rows []tty.Field
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Hidden || f.Name == "help" {
+		if f.Hidden || f.Name == "help" || groupOf(f) != group {
 			return
 		}
 		value, usage := pflag.UnquoteUsage(f)
@@ -168,7 +196,10 @@ func (a *app) helpFlags(p *tty.Printer, flags *pflag.FlagSet) {
 		}
 		rows = append(rows, tty.Field{Label: name, Value: usage})
 	})
-	p.Fields(rows...)
+	if len(rows) > 0 {
+		p.Heading(title)
+		p.Fields(rows...)
+	}
 }
 
 // defaultText is the default of a flag as one would write it: 5m, not 5m0s.
@@ -188,9 +219,9 @@ func environmentTopic() *cobra.Command {
 	return &cobra.Command{
 		Use:   "environment",
 		Short: "Environment variables, the configuration file, and where things are kept",
-		Long: `Every flag can be set by a variable: RELY_ and its name in capitals, with _ for -.
---ca-file is RELY_CA_FILE, --insecure-http is RELY_INSECURE_HTTP=true. Lists have
-commas: RELY_SCOPE=profile,email. What the command line says goes first, then the
+		Long: `Every flag can be set by a variable, RELY_ and its name in capitals: --ca-file by
+RELY_CA_FILE, --insecure-http by RELY_INSECURE_HTTP=true. Lists have commas:
+RELY_SCOPE=profile,email. What the command line says goes first, then the
 environment, then the configuration file, then the default.
 
 The configuration file is config.json in the home directory, or the file of

@@ -133,6 +133,8 @@ ID Token: --metadata says where it is, --oauth-user which API knows the user, an
 	f.StringVar(&l.browser, "browser", "", "open the address with `PROGRAM`, which gets it as its one argument")
 	f.BoolVar(&l.device, "device", false, "log in at another device, by a code that is shown here")
 	f.DurationVar(&l.wait, "wait", 5*time.Minute, "give the login this `TIME` at most")
+	grouped(f, flagsOfClient, "client-id", "client-secret-file")
+	grouped(f, flagsOfRequest, "response-type", "response-mode", "jarm", "max-age", "acr", "ui-locales", "display", "resource", "authorization-details", "param", "post")
 	l.client.register(cmd)
 	return cmd
 }
@@ -143,6 +145,12 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 		Scopes: words(l.scopes), ResponseType: l.responseType, ResponseMode: l.responseMode, Post: l.post,
 		Prompt: words(l.prompt), Display: l.display, UILocales: words(l.locales), LoginHint: l.loginHint,
 		ACRValues: words(l.acr), Resources: l.resources,
+	}
+	if l.responseMode != "" && !slices.Contains(responseModes(), l.responseMode) {
+		return p, usage(cmd, fmt.Errorf("--response-mode %s is none of %s", quoted(l.responseMode), strings.Join(responseModes(), ", ")))
+	}
+	if l.responseType != "" && !isResponseType(l.responseType) {
+		return p, usage(cmd, fmt.Errorf("--response-type %s is none of %s", quoted(l.responseType), strings.Join(responseTypes(), ", ")))
 	}
 	if l.jarm {
 		if l.responseMode != "" && l.responseMode != oidc.ModeJWT {
@@ -177,6 +185,22 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 		p.Extra.Add(k, v)
 	}
 	return p, nil
+}
+
+// responseModes are those that a login can ask for.
+func responseModes() []string {
+	return []string{oidc.ModeQuery, oidc.ModeFragment, oidc.ModeFormPost, oidc.ModeJWT, oidc.ModeQueryJWT, oidc.ModeFragmentJWT, oidc.ModeFormPostJWT}
+}
+
+// responseTypes are those that a login can ask for.
+func responseTypes() []string {
+	return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
+}
+
+// isResponseType says whether s is one of them, in any order of its words.
+func isResponseType(s string) bool {
+	given := slices.Sorted(strings.FieldsSeq(s))
+	return slices.ContainsFunc(responseTypes(), func(t string) bool { return slices.Equal(given, slices.Sorted(strings.FieldsSeq(t))) })
 }
 
 // authorizationDetails reads a JSON array of them, or a single one, written there or

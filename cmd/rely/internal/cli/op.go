@@ -98,8 +98,11 @@ func (a *app) listFaults() error {
 	for _, f := range faults {
 		if f.Group != group {
 			flush()
+			if group != "" {
+				a.out.Println()
+			}
 			group = f.Group
-			a.out.Heading(group)
+			a.out.Println(a.out.Bold(group))
 		}
 		fields = append(fields, tty.Field{Label: string(f.Fault), Value: f.Title + " " + a.out.Faint("("+f.Section+")")})
 	}

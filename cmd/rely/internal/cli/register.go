@@ -41,6 +41,7 @@ rely register show --secrets for the secret.`,
 	}
 	c.register(cmd)
 	cmd.Flags().StringSliceVar(&c.responseTypes, "response-type", nil, "register for the response `TYPE` (default: code)")
+	grouped(cmd.Flags(), flagsOfClient, "response-type")
 	cmd.AddCommand(a.registerShowCommand(), a.registerUpdateCommand(), a.registerDeleteCommand())
 	return cmd
 }

@@ -40,7 +40,11 @@ func serve(ctx context.Context, port int, name string, handler func(host string)
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return nil, fmt.Errorf("port %d of 127.0.0.1 cannot be used: %w", port, err)
+		err = fmt.Errorf("port %d of 127.0.0.1 cannot be used: %w", port, err)
+		if port != 0 {
+			err = &UsageError{err}
+		}
+		return nil, err
 	}
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
