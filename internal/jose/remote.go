@@ -81,10 +81,10 @@ type Cause string
 
 // The causes of a fetch.
 const (
-	ColdCache  Cause = "none were known"  // the first use, or there was never a good copy
-	Aging      Cause = "aging"       // the copy gets old; callers go on with it meanwhile
-	Expired    Cause = "expired"     // the copy is no longer fresh; callers wait
-	UnknownKey Cause = "unknown key" // a token that no key fits: perhaps a rotation
+	ColdCache  Cause = "none were known" // the first use, or there was never a good copy
+	Aging      Cause = "aging"           // the copy gets old; callers go on with it meanwhile
+	Expired    Cause = "expired"         // the copy is no longer fresh; callers wait
+	UnknownKey Cause = "unknown key"     // a token that no key fits: perhaps a rotation
 )
 
 // RemoteEvent tells of one fetch.
