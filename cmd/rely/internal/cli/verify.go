@@ -14,7 +14,6 @@ import (
 
 func (a *app) verifyCommand() *cobra.Command {
 	var audiences, scopes, algs []string
-	var tenants tenantFlags
 	cmd := &cobra.Command{
 		Use:     "verify [TOKEN|-]",
 		GroupID: groupLook,
@@ -41,11 +40,7 @@ The exit code is 0 if the token is good, and 4 if it is not.`,
 				return err
 			}
 			ctx := cmd.Context()
-			var c profile.Connection
-			if err := tenants.apply(&c, a.flags.issuer); err != nil {
-				return err
-			}
-			t, err := a.find(ctx, a.flags.issuer, c)
+			t, err := a.find(ctx, a.flags.issuer, profile.Connection{})
 			if err != nil {
 				return err
 			}
@@ -69,7 +64,6 @@ The exit code is 0 if the token is good, and 4 if it is not.`,
 	f := cmd.Flags()
 	f.StringSliceVar(&audiences, "audience", nil, "the token must be for the API `NAME`, mostly a URL")
 	f.StringSliceVarP(&scopes, "scope", "s", nil, "the token must allow the `SCOPE`")
-	tenants.register(f)
 	f.StringSliceVar(&algs, "alg", nil, "the signature must be by `ALG` (default: what the provider signs ID Tokens with)")
 	return cmd
 }
