@@ -64,6 +64,8 @@ func TestErrorsSpeakOfFlags(t *testing.T) {
 		"guard":   {&oidc.ProtocolError{Reason: oidc.ForbiddenAddress, Detail: "name it in AllowPrivate"}, "name it in --allow-private"},
 		"fault":   {&oidc.ProtocolError{Reason: oidc.BadNonce}, "the provider's answer was refused: "},
 		"issuer":  {&oidc.ProtocolError{Reason: oidc.MetadataIssuerMismatch}, "exactly as the provider writes it"},
+		"slash":   {&oidc.ProtocolError{Reason: oidc.MetadataIssuerMismatch, Detail: `expected "https://op.example", got "https://op.example/"`}, "exactly as the provider writes it"},
+		"another": {&oidc.ProtocolError{Reason: oidc.MetadataIssuerMismatch, Detail: `expected "https://op.example", got "https://attacker.example"`}, "at another host"},
 		"wrapped": {wrapf(&oidc.InputError{Reason: oidc.BadConfig, Field: "x"}, "--key %s", "f"), "--key f: x: "},
 	} {
 		t.Run(name, func(t *testing.T) {

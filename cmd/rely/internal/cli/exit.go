@@ -223,6 +223,8 @@ func advice(err error) string {
 			return "give the issuer of a tenant with --tenant-issuer, as the provider writes it"
 		case strings.Contains(got, oidc.TenantPlace):
 			return "the provider is one of many tenants: say with --tenant whose users may log in"
+		case hostOf(inQuotes(expected)) != hostOf(inQuotes(got)):
+			return "ask the provider's operator before you trust it: the issuer is at another host"
 		}
 		return "give the issuer exactly as the provider writes it"
 	case errors.Is(err, oidc.NoRefreshToken), errors.Is(err, oidc.NoAccessToken):
@@ -231,6 +233,13 @@ func advice(err error) string {
 		return "check --client-id, --client-secret-file and --auth-method"
 	}
 	return ""
+}
+
+// inQuotes is what stands between the first two quotation marks.
+func inQuotes(s string) string {
+	_, s, _ = strings.Cut(s, `"`)
+	s, _, _ = strings.Cut(s, `"`)
+	return s
 }
 
 // wrapf adds what was tried to an error that does not say it.
