@@ -327,9 +327,7 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 				return bad("client_secret_post needs a secret")
 			}
 		case secretJWT:
-			if a.secret == "" {
-				return bad("client_secret_jwt needs a secret")
-			}
+			return a.checked()
 		}
 		return a, nil
 	}
@@ -354,7 +352,7 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 		alg := c.c.Metadata.TokenEndpointAuthSigningAlg
 		switch alg {
 		case "", "HS256", "HS384", "HS512":
-			return SecretJWT(c.c.Secret, alg), nil
+			return newSecretJWT(c.c.Secret, alg).checked()
 		}
 		return bad("client_secret_jwt is not signed with " + alg)
 	case AuthTLS:
@@ -362,24 +360,37 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 	case AuthSelfSignedTLS:
 		return SelfSignedTLSAuth(), nil
 	case AuthPrivateKey:
-		for _, k := range c.c.Keys {
-			if k.Use == "enc" {
-				continue
-			}
-			if k.Alg == "" {
-				k.Alg = c.c.Metadata.TokenEndpointAuthSigningAlg
-			}
-			sk, err := k.signing()
-			if err != nil {
-				return nil, err
-			}
-			if alg := c.c.Metadata.TokenEndpointAuthSigningAlg; alg == "" || alg == sk.Alg {
-				return PrivateKeyJWT(k), nil
-			}
+		k, err := c.keyFor(c.c.Metadata.TokenEndpointAuthSigningAlg)
+		if err != nil {
+			return nil, err
 		}
-		return bad("private_key_jwt needs a key in ClientConfig.Keys that fits token_endpoint_auth_signing_alg")
+		if k == nil {
+			return bad("private_key_jwt needs a key in ClientConfig.Keys that fits token_endpoint_auth_signing_alg")
+		}
+		return PrivateKeyJWT(*k), nil
 	}
 	return nil, &UnsupportedError{Feature: "client authentication by " + quote(method), Detail: "give a ClientAuth of your own in ClientConfig.Auth"}
+}
+
+// keyFor is the first of the client's keys that signs with alg, or, if that is
+// empty, with the algorithm of its own; nil if none does.
+func (c *Client) keyFor(alg string) (*Key, error) {
+	for _, k := range c.c.Keys {
+		if k.Use == "enc" || alg != "" && k.Alg != "" && k.Alg != alg {
+			continue
+		}
+		if k.Alg == "" {
+			k.Alg = alg
+		}
+		sk, err := k.signing()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := jose.PublicKeySet(sk); err == nil { // it goes with the algorithm
+			return &k, nil
+		}
+	}
+	return nil, nil
 }
 
 // possible says whether the OP has what the response type needs (hostile
@@ -421,7 +432,7 @@ func (c *Client) pinAlgorithms(md *ProviderMetadata) error {
 	if slices.ContainsFunc(slices.Concat(c.idTokenAlgs, c.userInfoAlgs, c.responseAlgs, c.introspectionAlgs), jose.Symmetric) {
 		var err error
 		if c.hmac, err = jose.NewHMACKey([]byte(c.c.Secret)); err != nil {
-			return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: err.Error(), Err: err}
+			return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: "signatures are to be verified with it (Core 10.1): " + err.Error(), Err: err}
 		}
 	}
 	return c.pinEncryption()
@@ -462,15 +473,9 @@ func (c *Client) pinTokenAlgorithms(md *ProviderMetadata) error {
 				"; if it signs with the client secret, say so in Metadata.IDTokenSignedResponseAlg"}
 		}
 	}
-	if jose.Symmetric(c.idTokenAlgs[0]) && c.c.Secret == "" {
-		return bad("Secret", c.idTokenAlgs[0]+" is verified with the client secret, which is empty (Core 10.1)")
-	}
 	if alg := m.UserInfoSignedResponseAlg; alg != "" {
 		if !jose.Supported(alg) {
 			return &UnsupportedError{Feature: "UserInfo signed with " + quote(alg), Detail: "supported are " + strings.Join(jose.Algorithms(), ", ")}
-		}
-		if jose.Symmetric(alg) && c.c.Secret == "" {
-			return bad("Secret", alg+" is verified with the client secret, which is empty (Core 10.1)")
 		}
 		c.userInfoAlgs = []string{alg}
 	}

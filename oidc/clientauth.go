@@ -98,8 +98,7 @@ type secretBasic struct {
 	secret secretText
 	raw    bool // Quirks.RawBasicCredentials
 
-	id    string     // of the client that field was made for; "": none
-	field secretText // the Authorization field, made once
+	field secretText // the Authorization field of the client whose own it is, made once
 }
 
 func (secretBasic) Method() string { return AuthSecretBasic }
@@ -109,13 +108,13 @@ func (a secretBasic) Format(f fmt.State, _ rune) { redact(f, "oidc.SecretBasic")
 
 // of is a for the client of that ID.
 func (a secretBasic) of(id string) secretBasic {
-	a.id, a.field = id, secretText(a.fieldFor(id))
+	a.field = secretText(a.fieldFor(id))
 	return a
 }
 
 func (a secretBasic) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
 	field := string(a.field)
-	if a.id == "" || r.ClientID != a.id {
+	if field == "" {
 		field = a.fieldFor(r.ClientID)
 	}
 	r.Header.Set("Authorization", field)
@@ -150,7 +149,9 @@ func (a secretPost) Authenticate(_ context.Context, r *AuthenticatedRequest) err
 
 // SecretJWT is the method "client_secret_jwt": an assertion under the secret.
 // alg is HS256, HS384 or HS512; empty means HS256.
-func SecretJWT(secret, alg string) ClientAuth {
+func SecretJWT(secret, alg string) ClientAuth { return newSecretJWT(secret, alg) }
+
+func newSecretJWT(secret, alg string) secretJWT {
 	if alg == "" {
 		alg = "HS256"
 	}
@@ -168,11 +169,25 @@ func (secretJWT) Method() string { return AuthSecretJWT }
 func (a secretJWT) Format(f fmt.State, _ rune) { redact(f, "oidc.SecretJWT", "Alg", a.alg) }
 
 func (a secretJWT) Authenticate(_ context.Context, r *AuthenticatedRequest) error {
-	s, err := jose.NewSigner(jose.SigningKey{Alg: a.alg, Private: []byte(a.secret)}, nil)
+	s, err := a.signer()
 	if err != nil {
-		return unsigned(err)
+		return err
 	}
 	return r.assert(s)
+}
+
+func (a secretJWT) signer() (*jose.Signer, error) {
+	s, err := jose.NewSigner(jose.SigningKey{Alg: a.alg, Private: []byte(a.secret)}, nil)
+	if err != nil {
+		return nil, unsigned(err)
+	}
+	return s, nil
+}
+
+// checked is a, unless its secret is too short for its algorithm.
+func (a secretJWT) checked() (ClientAuth, error) {
+	_, err := a.signer()
+	return a, err
 }
 
 // PrivateKeyJWT is the method "private_key_jwt": an assertion signed by a key

@@ -174,20 +174,14 @@ func (c *Client) signingKeyFor(alg string) (jose.SigningKey, error) {
 		}
 		return jose.SigningKey{Alg: alg, Private: []byte(c.c.Secret)}, nil
 	}
-	for _, k := range c.c.Keys {
-		if k.Use == "enc" || k.Alg != "" && k.Alg != alg {
-			continue
-		}
-		k.Alg = alg
-		sk, err := k.signing()
-		if err != nil {
-			return sk, err
-		}
-		if _, err := jose.PublicKeySet(sk); err == nil { // it goes with the algorithm
-			return sk, nil
-		}
+	k, err := c.keyFor(alg)
+	if err != nil {
+		return jose.SigningKey{}, err
 	}
-	return bad("Keys", "none of them signs with "+alg+", which is registered as request_object_signing_alg")
+	if k == nil {
+		return bad("Keys", "none of them signs with "+alg+", which is registered as request_object_signing_alg")
+	}
+	return k.signing()
 }
 
 // carry decides how the parameters of r travel: in the URL as they are, in a
