@@ -62,7 +62,7 @@ func ReadCIBANotification(r *http.Request) (*CIBANotification, error) {
 		return bad(detail("application/json", r.Header.Get("Content-Type")), nil)
 	}
 	n := &CIBANotification{}
-	if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		n.bearer = strings.TrimSpace(token)
 	}
 	var err error
@@ -112,7 +112,8 @@ func (l *CIBALogin) Authentic(n *CIBANotification) bool {
 // FinishPush turns a pushed notification into tokens. Everything is checked that
 // Core section 3.1.3.7 asks for, and what ties the ID Token to this push: its
 // auth_req_id, at_hash, and rt_hash if there is a refresh token (CIBA Core section
-// 10.3.1).
+// 10.3.1). An ID Token without a signature ties nothing, and is refused whatever
+// was agreed.
 //
 // What the OP could not get from the user is an *OPError: access_denied,
 // expired_token, transaction_failed (CIBA Core section 12).
@@ -165,7 +166,7 @@ func checkPush(k *checker, l *CIBALogin, t *Tokens) error {
 	if err := k.that(subtle.ConstantTimeCompare([]byte(id), []byte(l.AuthReqID)) == 1, BadAuthReqID, spec, "auth_req_id is the login's", "", ""); err != nil {
 		return err
 	}
-	if t.RefreshToken == "" || t.IDToken.alg == "none" {
+	if t.RefreshToken == "" {
 		return nil
 	}
 	want, err := jose.LeftHalfHash(t.IDToken.alg, t.RefreshToken)

@@ -3,6 +3,7 @@ package oidc
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	"rely.example/internal/strictjson"
@@ -68,7 +69,7 @@ func checkDemanded(k *checker, payload string, x expectation) error {
 			return err
 		}
 		// Their values may be an account's or a payment's, so none is told.
-		if err := k.that(slices.ContainsFunc(values, func(v json.RawMessage) bool { return sameJSON(v, value) }), BadClaim, "Core 5.5.1",
+		if err := k.that(slices.ContainsFunc(values, func(v json.RawMessage) bool { return sameJSON(v, json.RawMessage(value)) }), BadClaim, "Core 5.5.1",
 			name+" is one of the values that were demanded", "", ""); err != nil {
 			return err
 		}
@@ -76,14 +77,15 @@ func checkDemanded(k *checker, payload string, x expectation) error {
 	return nil
 }
 
-// sameJSON compares two values in the form in which Go writes them.
-func sameJSON(want json.RawMessage, got string) bool {
-	var v any
-	d := json.NewDecoder(bytes.NewReader([]byte(got)))
-	d.UseNumber()
-	if d.Decode(&v) != nil {
-		return false
+// sameJSON compares two values: numbers as they are written, objects in any order.
+func sameJSON(a, b json.RawMessage) bool {
+	var values [2]any
+	for i, text := range [...]json.RawMessage{a, b} {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		if d.Decode(&values[i]) != nil {
+			return false
+		}
 	}
-	b, err := json.Marshal(v)
-	return err == nil && bytes.Equal(b, want)
+	return reflect.DeepEqual(values[0], values[1])
 }
