@@ -89,7 +89,7 @@ func (s *TokenSource) Tokens(ctx context.Context) (*Tokens, error) {
 			f = &tokenFlight{done: make(chan struct{})}
 			s.flight = f
 			s.mu.Unlock()
-			return s.lead(ctx, f, alive)
+			return s.lead(ctx, f)
 		}
 		s.mu.Unlock()
 		select {
@@ -105,7 +105,7 @@ func (s *TokenSource) Tokens(ctx context.Context) (*Tokens, error) {
 }
 
 // lead asks for a token in the name of all who wait.
-func (s *TokenSource) lead(ctx context.Context, f *tokenFlight, alive bool) (*Tokens, error) {
+func (s *TokenSource) lead(ctx context.Context, f *tokenFlight) (*Tokens, error) {
 	t, err := s.fetch(ctx)
 	now := s.client.p.env.now()
 	s.mu.Lock()
@@ -117,7 +117,7 @@ func (s *TokenSource) lead(ctx context.Context, f *tokenFlight, alive bool) (*To
 		s.tokens, s.renew = t, renewAt(t, now)
 		f.tokens = t
 		return t, nil
-	case alive && StillPending(err) && s.tokens != nil && s.tokens.Valid(now, 0):
+	case StillPending(err) && s.tokens != nil && s.tokens.Valid(now, 0):
 		s.renew = now.Add(tokenRetry)
 		f.tokens = s.tokens
 		return s.tokens, nil
@@ -127,11 +127,9 @@ func (s *TokenSource) lead(ctx context.Context, f *tokenFlight, alive bool) (*To
 	return nil, err
 }
 
-// renewAt is when a token should be replaced: some time before its end.
+// renewAt is when a token should be replaced: some time before its end; zero if it
+// has none, for then nothing is left of its life.
 func renewAt(t *Tokens, now time.Time) time.Time {
-	if t.Expiry.IsZero() {
-		return time.Time{}
-	}
 	return t.Expiry.Add(-min(tokenMargin, max(t.Expiry.Sub(now), 0)/5))
 }
 

@@ -146,7 +146,7 @@ func TestTokenSource(t *testing.T) {
 	t.Run("a_failure_is_shared_and_not_kept", func(t *testing.T) {
 		bubble(t, func(t *testing.T, op *oidctest.OP) {
 			_, s := setup(t, op)
-			op.Break(oidctest.InvalidClient)
+			op.Intercept(oidctest.EndpointToken, after(time.Second, respond(401, "application/json", `{"error":"invalid_client"}`)))
 			var wg sync.WaitGroup
 			for range 10 {
 				wg.Go(func() {
@@ -155,9 +155,79 @@ func TestTokenSource(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			op.Mend()
+			wantCalls(t, op, oidctest.EndpointToken, 1)
+			op.Intercept(oidctest.EndpointToken, nil)
 			must(t, s)
 		})
+	})
+	t.Run("what_is_dead_on_arrival_is_shared_too", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			op.Intercept(oidctest.EndpointToken, slowly(time.Second, `{"access_token":"a","token_type":"Bearer","expires_in":0}`))
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() { must(t, s) })
+			}
+			wg.Wait()
+			wantCalls(t, op, oidctest.EndpointToken, 1)
+		})
+	})
+	t.Run("an_old_token_serves_while_another_is_asked_for", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			first := must(t, s)
+			op.Intercept(oidctest.EndpointToken, slowly(8*time.Second, `{"access_token":"a","token_type":"Bearer","expires_in":600}`))
+			time.Sleep(9*time.Minute + 55*time.Second)
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if tok := must(t, s); tok.AccessToken != "a" {
+					t.Errorf("who asked got %v", tok)
+				}
+			})
+			synctest.Wait()
+			start := time.Now()
+			if must(t, s) != first || time.Since(start) != 0 {
+				t.Errorf("got another token, or after %v", time.Since(start))
+			}
+			time.Sleep(6 * time.Second) // the old one is dead
+			if tok := must(t, s); tok.AccessToken != "a" {
+				t.Errorf("got %v", tok)
+			}
+			wg.Wait()
+			wantCalls(t, op, oidctest.EndpointToken, 2)
+		})
+	})
+	t.Run("a_refusal_is_told_while_the_old_token_lives", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			_, s := setup(t, op)
+			must(t, s)
+			op.Break(oidctest.InvalidClient)
+			time.Sleep(9*time.Minute + 40*time.Second)
+			_, err := s.Tokens(t.Context())
+			wantCode(t, err, "invalid_client")
+		})
+	})
+	t.Run("an_old_token_that_ends_meanwhile_does_not_serve", func(t *testing.T) {
+		for name, end := range map[string]func(s *oidc.TokenSource, tok *oidc.Tokens){
+			"its life":  func(*oidc.TokenSource, *oidc.Tokens) {},
+			"discarded": func(s *oidc.TokenSource, tok *oidc.Tokens) { s.Discard(tok); s.Discard(tok) },
+		} {
+			bubble(t, func(t *testing.T, op *oidctest.OP) {
+				_, s := setup(t, op)
+				first := must(t, s)
+				op.Intercept(oidctest.EndpointToken, after(8*time.Second, respond(503, "text/plain", "")))
+				time.Sleep(9*time.Minute + 55*time.Second)
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					if tok, err := s.Tokens(t.Context()); !oidc.StillPending(err) {
+						t.Errorf("%s: got %v, %v", name, tok, err)
+					}
+				})
+				synctest.Wait()
+				end(s, first)
+				wg.Wait()
+			})
+		}
 	})
 	t.Run("who_gives_up_takes_nobody_along", func(t *testing.T) {
 		bubble(t, func(t *testing.T, op *oidctest.OP) {
@@ -244,13 +314,16 @@ func TestTokenSource(t *testing.T) {
 
 // slowly answers JSON after a while.
 func slowly(d time.Duration, body string) http.HandlerFunc {
+	return after(d, respond(200, "application/json", body))
+}
+
+// after answers after a while.
+func after(d time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-time.After(d):
+			h(w, r)
 		case <-r.Context().Done():
-			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(body))
 	}
 }
