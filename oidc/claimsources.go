@@ -178,39 +178,26 @@ func (c *Client) fetchClaims(ctx context.Context, name string, s claimSource, o 
 	return strings.TrimSpace(string(res.Body)), nil
 }
 
-// openClaims verifies under the keys of the trusted provider that iss names. The
-// name chooses a key set that the application gave; it is never an address.
+// openClaims verifies under the keys of the trusted provider that iss names.
 func (c *Client) openClaims(ctx context.Context, k *checker, raw string, o ClaimSourceOptions) (map[string]json.RawMessage, string, error) {
-	i := &Inspection{}
-	if _, ok := i.readForm(&checker{ctx: ctx, step: StepClaims, report: &i.Checks}, raw); !ok || i.Claims == nil {
-		return nil, "", k.failed(&ProtocolError{Reason: MalformedToken, Spec: "Core 5.6.2", Detail: "the source's claims are no signed JWT"}, "the source's claims are a JWT")
-	}
-	claimed, err := readClaims(string(i.Claims))
+	unverified, claimed, err := unverifiedClaims(k, raw, "Core 5.6.2", "the source's claims")
 	if err != nil {
-		return nil, "", k.failed(badPayload(err), "the source's claims are JSON of the right types")
+		return nil, "", err
 	}
-	at := slices.IndexFunc(o.Providers, func(p *Provider) bool { return p.Issuer() == claimed.issuer.value })
-	if at < 0 {
+	p := providerOf(o.Providers, claimed.issuer.value)
+	if p == nil {
 		if o.InsecureAllowUnverified {
-			all, err := strictjson.Object(i.Claims)
+			all, err := strictjson.Object(unverified)
 			return all, "", err
 		}
 		return nil, "", k.failed(&ProtocolError{Reason: BadIssuer, Spec: "Core 5.6.2",
 			Detail: "the claims provider " + quote(claimed.issuer.value) + " is not among ClaimSourceOptions.Providers"}, "the claims provider is trusted")
 	}
-	p := o.Providers[at]
-	v, err := p.state.Load().keys.Verify(ctx, raw, asymmetricAlgs())
+	v, w, err := p.verifySigned(ctx, k, raw, asymmetricAlgs(), "the claims provider's")
 	if err != nil {
-		return nil, "", k.failed(signatureRefused(err), "the signature is the claims provider's")
-	}
-	if err := checkType(k, v.Header.Type); err != nil {
 		return nil, "", err
 	}
-	w, err := readClaims(v.Payload)
-	if err != nil {
-		return nil, "", k.failed(badPayload(err), "the source's claims are JSON of the right types")
-	}
-	if err := c.checkLifetime(k, &w); err != nil {
+	if err := c.p.env.checkLifetime(k, &w); err != nil {
 		return nil, "", err
 	}
 	if w.audience.there {

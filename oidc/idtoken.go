@@ -444,8 +444,8 @@ func (c *Client) checkTimes(k *checker, w *idClaims) error {
 
 // checkLifetime is for a JWT that need not say how long it lives: exp and nbf count
 // where they are there (RFC 7519 sections 4.1.4 and 4.1.5).
-func (c *Client) checkLifetime(k *checker, w *idClaims) error {
-	now, skew := c.p.env.now(), c.p.env.skew
+func (e *env) checkLifetime(k *checker, w *idClaims) error {
+	now, skew := e.now(), e.skew
 	if exp := w.expiry.at; w.expiry.there {
 		if err := k.tellIf(now.Sub(exp) <= skew, TokenExpired, "RFC 7519 4.1.4", "exp is not past", "it is ", exp, now); err != nil {
 			return err

@@ -158,7 +158,7 @@ func (c *Client) readIntrospection(ctx context.Context, res *fetch.Response, wan
 	}
 	// RFC 7662 section 4: an active token is one whose time is not over, and has
 	// come. An OP that says otherwise contradicts itself.
-	if err := c.checkLifetime(k, &w.idClaims); err != nil {
+	if err := c.p.env.checkLifetime(k, &w.idClaims); err != nil {
 		return nil, err
 	}
 	i.Active = true

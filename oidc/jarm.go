@@ -171,7 +171,7 @@ func (c *Client) checkResponseClaims(k *checker, w *idClaims) error {
 	if err := k.that(w.expiry.there, MissingClaim, "JARM 2.1", "exp is there", "exp", ""); err != nil {
 		return err
 	}
-	return c.checkLifetime(k, w)
+	return c.p.env.checkLifetime(k, w)
 }
 
 // signedParams are the members of the JWT that are parameters of a response. iss

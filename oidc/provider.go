@@ -324,15 +324,20 @@ func (e *env) checkMetadata(c *checker, md *ProviderMetadata) error {
 			continue
 		}
 		if _, err := e.http.CheckURL(ep.url); err != nil {
-			pe, ok := fetchFailed(StepDiscovery, err).(*ProtocolError)
-			if !ok {
-				pe = &ProtocolError{Reason: BadMetadata, Detail: printable(err.Error())}
-			}
-			pe.Step, pe.Spec, pe.Detail = StepDiscovery, "Discovery 3", ep.name+": "+pe.Detail
-			return c.failed(pe, title)
+			return c.failed(unusable(StepDiscovery, "Discovery 3", ep.name, err), title)
 		}
 	}
 	return c.that(true, BadMetadata, "Discovery 3", title, "", "")
+}
+
+// unusable is the error for a member that is no URL to ask at.
+func unusable(step, spec, member string, err error) *ProtocolError {
+	pe, ok := fetchFailed(step, err).(*ProtocolError)
+	if !ok {
+		pe = &ProtocolError{Reason: BadMetadata, Detail: printable(err.Error())}
+	}
+	pe.Step, pe.Spec, pe.Detail = step, spec, member+": "+pe.Detail
+	return pe
 }
 
 // remoteKeys is the key set at a jwks_uri. It belongs to this Provider alone:

@@ -199,7 +199,7 @@ func (c *Client) openUserInfo(ctx context.Context, k *checker, raw string) (clai
 			return nil, false, err
 		}
 	}
-	if err := c.checkLifetime(k, &w); err != nil {
+	if err := c.p.env.checkLifetime(k, &w); err != nil {
 		return nil, false, err
 	}
 	return json.RawMessage(v.Payload), true, nil
