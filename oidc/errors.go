@@ -145,6 +145,8 @@ const (
 	BadRefreshTokenHash Reason = "refresh token hash mismatch"
 	// ResourceMismatch: protected resource metadata describes another resource.
 	ResourceMismatch Reason = "metadata is of another resource"
+	// UnsignedMetadata: protected resource metadata is not signed, where it must be.
+	UnsignedMetadata Reason = "metadata is not signed"
 	// BadIssuedType: a token exchange gave another type of token than asked for.
 	BadIssuedType Reason = "issued token type refused"
 )

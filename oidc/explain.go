@@ -215,6 +215,7 @@ var advice = map[Reason]string{
 	BadAuthReqID:        beginAnew + "; the ID Token was made for another request",
 	BadRefreshTokenHash: beginAnew + "; the refresh token was exchanged on the way",
 	ResourceMismatch:    "ask for the resource exactly as its metadata writes it, if it is the right one",
+	UnsignedMetadata:    "tell the API's operator, or do without ResourceParams.RequireSigned",
 	BadIssuedType:       "ask for the type that the OP gives, or tell its operator",
 
 	MalformedToken:     "tell who issued the token: it is no compact JWT",

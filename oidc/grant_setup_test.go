@@ -71,5 +71,6 @@ func wantCode(t *testing.T, err error, code string) {
 	}
 }
 
-// grantFaults is what each fault of the grants without a browser leads to.
-var grantFaults = merged(deviceFaults, cibaFaults, exchangeFaults)
+// grantFaults is what each fault leads to that TestHostileFaults does not switch on:
+// of the grants without a browser, and of what is no login at all.
+var grantFaults = merged(deviceFaults, cibaFaults, exchangeFaults, resourceFaults, signedResourceFaults)

@@ -207,7 +207,7 @@ func ExampleFindResource() {
 	if !ok {
 		log.Fatal("the API wants no access token")
 	}
-	resource, err := oidc.FindResource(ctx, api, challenge.Metadata, options)
+	resource, err := oidc.FindResource(ctx, api, oidc.ResourceParams{MetadataURL: challenge.Metadata}, options)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -216,6 +216,36 @@ func ExampleFindResource() {
 	// endregion
 
 	// Output: [https://op.example]
+}
+
+// A program that believes of an API what the federation signs, and nothing else.
+func ExampleResourceParams() {
+	op, err := oidctest.Start(oidctest.Config{ResourceMetadataSigningAlg: "ES256"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer op.Close()
+	options := &oidc.Options{HTTPClient: op.HTTPClient(), AllowPrivate: []string{"127.0.0.1"}}
+	ctx, api := context.Background(), op.URL(oidctest.EndpointAccounts)
+	federation, federationJWKS := op.Issuer, op.URL(oidctest.EndpointJWKS)
+
+	// region: signed-resource
+	signer, err := oidc.NewProvider(oidc.ProviderMetadata{Issuer: federation, JWKSURI: federationJWKS}, options)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resource, err := oidc.FindResource(ctx, api, oidc.ResourceParams{
+		Signers:       []*oidc.Provider{signer},
+		Algorithms:    []string{"ES256"},
+		RequireSigned: true,
+	}, options)
+	// endregion
+
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resource.ResourceName, resource.Signer == federation)
+	// Output: Accounts true
 }
 
 // A client that nobody registers: its identifier is where its metadata is.

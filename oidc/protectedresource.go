@@ -11,14 +11,19 @@ import (
 	"time"
 
 	"rely.example/internal/fetch"
+	"rely.example/internal/jose"
 	"rely.example/internal/strictjson"
 )
 
 // resourceWellKnown is RFC 9728 section 3.
 const resourceWellKnown = "/.well-known/oauth-protected-resource"
 
+// MaxAuthorizationServers is how many authorization servers one API may name.
+const MaxAuthorizationServers = 64
+
 // ProtectedResource describes an API (RFC 9728 section 2): which authorization
-// servers' tokens it takes, and how. Members that are not here are in Raw.
+// servers' tokens it takes, and how. Members that are not here are in Signed, if
+// it has them, and in Raw.
 type ProtectedResource struct {
 	// Resource is the API's identifier: a URL, compared exactly.
 	Resource string `json:"resource"`
@@ -41,17 +46,43 @@ type ProtectedResource struct {
 
 	// Raw is the document as it came.
 	Raw json.RawMessage `json:"-"`
+	// Signer is the one of ResourceParams.Signers who vouches for the metadata, and
+	// Signed what it signed. Both are empty where none was asked for or there is none.
+	Signer string          `json:"-"`
+	Signed json.RawMessage `json:"-"`
+}
+
+// ResourceParams are the choices of FindResource.
+type ResourceParams struct {
+	// MetadataURL is where a challenge of the API says that the metadata is
+	// (ResourceChallenge.Metadata). Empty means the place that follows from the
+	// identifier.
+	MetadataURL string
+
+	// Signers are whose word about an API counts: the iss of signed metadata must be
+	// the issuer of one of them, and its keys verify it (RFC 9728 section 3.3). A
+	// signer that is no OP is made by NewProvider of its issuer and jwks_uri, or of
+	// its JWKS. Nil means that signed metadata is ignored, good or bad (section 2.2).
+	Signers []*Provider
+
+	// Algorithms are what signed metadata may be signed with. Nil means every
+	// algorithm of a key pair that is supported.
+	Algorithms []string
+
+	// RequireSigned refuses metadata that is not signed, and takes nothing but what
+	// is: who can change the document can then add nothing to it. Zero means that
+	// what is signed takes precedence over the same member beside it.
+	RequireSigned bool
 }
 
 // FindResource fetches the metadata of the API with that identifier (RFC 9728
 // section 3), which is an https URL without fragment. The document is where the
-// well-known part stands between host and path, or at the URL that a challenge of
-// the API named (ResourceChallenge.Metadata), if metadataURL is not empty.
+// well-known part stands between host and path, or where p says.
 //
 // Its resource must be the identifier, byte for byte (section 3.3): an API cannot
 // pose as another, and have a token for that one asked for. Which of
 // AuthorizationServers is trusted is for the caller to say.
-func FindResource(ctx context.Context, resource, metadataURL string, o *Options) (_ *ProtectedResource, err error) {
+func FindResource(ctx context.Context, resource string, p ResourceParams, o *Options) (_ *ProtectedResource, err error) {
 	e, err := newEnv(o)
 	if err != nil {
 		return nil, err
@@ -59,33 +90,108 @@ func FindResource(ctx context.Context, resource, metadataURL string, o *Options)
 	ctx, call := e.call(ctx, "FindResource", printable(resource), "")
 	defer call.end(&err)
 	defer e.http.CloseIdleConnections()
+	if err := p.check(); err != nil {
+		return nil, err
+	}
 	k := e.checker(ctx, StepResource)
-	if metadataURL == "" {
-		if metadataURL, err = e.resourcePlace(resource); err != nil {
+	if p.MetadataURL == "" {
+		if p.MetadataURL, err = e.resourcePlace(resource); err != nil {
 			return nil, err
 		}
 	}
-	res, err := e.do(ctx, &fetch.Request{Purpose: StepResource, URL: metadataURL, Accept: []string{"application/json"}})
+	res, err := e.do(ctx, &fetch.Request{Purpose: StepResource, URL: p.MetadataURL, Accept: []string{"application/json"}})
 	if err != nil {
 		return nil, err
 	}
 	if res.Status != http.StatusOK {
 		return nil, e.refused(StepResource, res)
 	}
-	r := &ProtectedResource{Raw: slices.Clone(res.Body)}
-	if err := strictjson.Unmarshal(res.Body, r); err != nil {
+	r, err := readResource(k, res.Body, resource)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Signers) > 0 {
+		if r, err = e.vouchedFor(ctx, k, r, resource, &p); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.checkResource(k, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// check refuses what cannot work, or would verify less than it seems to.
+func (p *ResourceParams) check() error {
+	bad := func(field, detail string) error {
+		return &InputError{Reason: BadParameter, Field: "ResourceParams." + field, Detail: detail}
+	}
+	if slices.Contains(p.Signers, nil) {
+		return bad("Signers", "one of them is nil")
+	}
+	if p.RequireSigned && len(p.Signers) == 0 {
+		return bad("Signers", "it is empty; nobody could have signed")
+	}
+	if p.Algorithms != nil && len(p.Algorithms) == 0 {
+		return bad("Algorithms", "it is empty; nil means all")
+	}
+	for _, alg := range p.Algorithms {
+		if !jose.Supported(alg) || jose.Symmetric(alg) {
+			return bad("Algorithms", quote(alg)+" is no algorithm of a key pair that is supported")
+		}
+	}
+	return nil
+}
+
+// readResource reads the document of the resource that was asked for.
+func readResource(k *checker, doc []byte, resource string) (*ProtectedResource, error) {
+	r := &ProtectedResource{Raw: slices.Clone(doc)}
+	if err := strictjson.Unmarshal(doc, r); err != nil {
 		return nil, k.failed(malformed(StepResource, "RFC 9728 3.2", err), "the metadata is JSON")
 	}
 	if err := k.that(r.Resource == resource, ResourceMismatch, "RFC 9728 3.3", "resource is the one that was asked for", resource, r.Resource); err != nil {
 		return nil, err
 	}
+	return r, nil
+}
+
+// checkResource checks the members that lead somewhere (RFC 9728 section 2).
+func (e *env) checkResource(k *checker, r *ProtectedResource) error {
+	const spec = "RFC 9728 2"
+	if err := k.that(len(r.AuthorizationServers) <= MaxAuthorizationServers, BadMetadata, spec, "there are not too many authorization_servers",
+		strconv.Itoa(MaxAuthorizationServers)+" at most", strconv.Itoa(len(r.AuthorizationServers))); err != nil {
+		return err
+	}
 	for _, issuer := range r.AuthorizationServers {
 		if pe := e.checkIssuer(StepResource, issuer); pe != nil {
-			pe.Spec, pe.Detail = "RFC 9728 2", "authorization_servers: "+pe.Detail
-			return nil, k.failed(pe, "authorization_servers are issuer identifiers")
+			pe.Spec, pe.Detail = spec, "authorization_servers: "+pe.Detail
+			return k.failed(pe, "authorization_servers are issuer identifiers")
 		}
 	}
-	return r, nil
+	if r.JWKSURI != "" {
+		if _, err := e.http.CheckURL(r.JWKSURI); err != nil {
+			return k.failed(unusable(StepResource, spec, "jwks_uri", err), "jwks_uri is an https URL")
+		}
+	}
+	if err := k.that(!slices.Contains(r.ResourceSigningAlgValuesSupported, "none"), BadMetadata, spec,
+		"resource_signing_alg_values_supported has no none", "", ""); err != nil {
+		return err
+	}
+	for _, page := range []struct{ name, url string }{
+		{"resource_documentation", r.ResourceDocumentation}, {"resource_policy_uri", r.ResourcePolicyURI}, {"resource_tos_uri", r.ResourceTOSURI},
+	} {
+		// They are made to be shown as links: none may be a script.
+		if err := k.that(page.url == "" || isPage(page.url), BadMetadata, spec, page.name+" is a web page", "an http or https URL", page.url); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isPage reports whether a browser goes to the URL and does nothing else with it.
+func isPage(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }
 
 // resourcePlace is the path rule (RFC 9728 section 3.1): the well-known part stands

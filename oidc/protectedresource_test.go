@@ -47,7 +47,7 @@ func (a *describedAPI) options() *oidc.Options {
 func TestFindResource(t *testing.T) {
 	t.Run("by_its_identifier", func(t *testing.T) {
 		a := newResource(t)
-		r, err := oidc.FindResource(t.Context(), a.URL+"/v1", "", a.options())
+		r, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestFindResource(t *testing.T) {
 		} {
 			a := newResource(t)
 			a.doc["resource"] = a.URL + resource
-			if _, err := oidc.FindResource(t.Context(), a.URL+resource, "", a.options()); err != nil {
+			if _, err := oidc.FindResource(t.Context(), a.URL+resource, oidc.ResourceParams{}, a.options()); err != nil {
 				t.Errorf("%q: %v", resource, err)
 			}
 			if want := "/.well-known/oauth-protected-resource" + path; !slices.Equal(a.asked, []string{want}) {
@@ -71,7 +71,7 @@ func TestFindResource(t *testing.T) {
 	})
 	t.Run("where_a_challenge_says", func(t *testing.T) {
 		a := newResource(t)
-		if _, err := oidc.FindResource(t.Context(), a.URL+"/v1", a.URL+"/elsewhere", a.options()); err != nil {
+		if _, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{MetadataURL: a.URL + "/elsewhere"}, a.options()); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(a.asked, []string{"/elsewhere"}) {
@@ -82,11 +82,11 @@ func TestFindResource(t *testing.T) {
 		for _, other := range []any{"https://victim.example/", "", nil} {
 			a := newResource(t)
 			a.doc["resource"] = other
-			_, err := oidc.FindResource(t.Context(), a.URL+"/v1", "", a.options())
+			_, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options())
 			wantReason(t, err, oidc.ResourceMismatch)
 		}
 		a := newResource(t)
-		_, err := oidc.FindResource(t.Context(), a.URL+"/v1/", a.URL+"/doc", a.options()) // not even a slash more
+		_, err := oidc.FindResource(t.Context(), a.URL+"/v1/", oidc.ResourceParams{MetadataURL: a.URL + "/doc"}, a.options()) // not even a slash more
 		wantReason(t, err, oidc.ResourceMismatch)
 	})
 	t.Run("bad_documents", func(t *testing.T) {
@@ -95,30 +95,30 @@ func TestFindResource(t *testing.T) {
 		} {
 			a := newResource(t)
 			a.body = body
-			_, err := oidc.FindResource(t.Context(), a.URL+"/v1", "", a.options())
+			_, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options())
 			wantReason(t, err, want)
 		}
 		for server, want := range map[string]oidc.Reason{"http://op.example": oidc.InsecureURL, "https://op.example?x": oidc.BadMetadata, "javascript:alert(1)": oidc.BadMetadata} {
 			a := newResource(t)
 			a.doc["authorization_servers"] = []string{server}
-			_, err := oidc.FindResource(t.Context(), a.URL+"/v1", "", a.options())
+			_, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options())
 			wantReason(t, err, want)
 		}
 		a := newResource(t)
 		a.code = http.StatusNotFound
-		_, err := oidc.FindResource(t.Context(), a.URL+"/v1", "", a.options())
+		_, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options())
 		wantCode(t, err, "")
 	})
 	t.Run("bad_identifiers", func(t *testing.T) {
 		for _, resource := range []string{"", "notes", "http://api.example/", "https://api.example/#a", "https://user@api.example/", "https://"} {
-			_, err := oidc.FindResource(t.Context(), resource, "", nil)
+			_, err := oidc.FindResource(t.Context(), resource, oidc.ResourceParams{}, nil)
 			if err == nil {
 				t.Fatalf("%q: accepted", resource)
 			}
 			wantInput(t, err, oidc.BadParameter)
 		}
 		a := newResource(t)
-		_, err := oidc.FindResource(t.Context(), a.URL, "http://169.254.169.254/latest", a.options())
+		_, err := oidc.FindResource(t.Context(), a.URL, oidc.ResourceParams{MetadataURL: "http://169.254.169.254/latest"}, a.options())
 		wantReason(t, err, oidc.InsecureURL)
 		if len(a.asked) != 0 {
 			t.Errorf("asked %v", a.asked)
@@ -195,4 +195,273 @@ func TestResourceChallenge(t *testing.T) {
 	}
 	op.Break(oidctest.ACROther)
 	r.refused(oidc.BadACR)
+}
+
+// resourceFaults is what the faults of an API's metadata lead to.
+var resourceFaults = map[oidctest.Fault]outcome{
+	oidctest.ResourceOther: oidc.ResourceMismatch, oidctest.ResourceTrailingSlash: oidc.ResourceMismatch, oidctest.ResourceOneLetter: oidc.ResourceMismatch, oidctest.ResourceMissing: oidc.ResourceMismatch,
+	oidctest.ResourceDuplicate: oidc.MalformedResponse, oidctest.ResourceCaseVariant: harmless,
+	oidctest.ResourceServerHTTP: oidc.InsecureURL, oidctest.ResourceServerQuery: oidc.BadMetadata, oidctest.ResourceServerScript: oidc.BadMetadata, oidctest.ResourceServersMany: oidc.BadMetadata,
+	oidctest.ResourceServersEmpty: harmless, oidctest.ResourceServersString: oidc.MalformedResponse,
+	oidctest.ResourceKeysHTTP: oidc.InsecureURL, oidctest.ResourceKeysFile: oidc.BadMetadata, oidctest.ResourceAlgNone: oidc.BadMetadata, oidctest.ResourcePageScript: oidc.BadMetadata,
+	oidctest.ResourceHTML: oidc.UnexpectedMediaType, oidctest.ResourceNull: oidc.MalformedResponse, oidctest.ResourceArray: oidc.MalformedResponse, oidctest.ResourceTruncated: oidc.MalformedResponse, oidctest.ResourceDeep: oidc.MalformedResponse,
+	oidctest.ResourceEndless: oidc.ResponseTooLarge, oidctest.ResourceBomb: oidc.ResponseTooLarge, oidctest.ResourceSlow: oidc.Unreachable, oidctest.ResourceNotFound: opFailure,
+	oidctest.ResourceRedirectElsewhere: oidc.UnexpectedRedirect, oidctest.ResourceRedirectHTTP: oidc.UnexpectedRedirect,
+	oidctest.ResourceChallengeHTTP: oidc.InsecureURL, oidctest.ResourceChallengeInside: oidc.ForbiddenAddress, oidctest.ResourceChallengeElsewhere: oidc.Unreachable, oidctest.ResourceChallengeOther: oidc.ResourceMismatch,
+}
+
+// signedResourceFaults is what those of signed metadata lead to, where the OP is
+// trusted as its signer and metadata must be signed.
+var signedResourceFaults = map[oidctest.Fault]outcome{
+	oidctest.SignedResourceForged: oidc.BadSignature, oidctest.SignedResourceAlgNone: oidc.BadAlgorithm, oidctest.SignedResourceHMAC: oidc.BadAlgorithm,
+	oidctest.SignedResourceIssOther: oidc.BadIssuer, oidctest.SignedResourceIssMissing: oidc.MissingClaim, oidctest.SignedResourceOther: oidc.ResourceMismatch, oidctest.SignedResourceMissing: oidc.ResourceMismatch,
+	oidctest.SignedResourceExpired: oidc.TokenExpired, oidctest.SignedResourceNotYet: oidc.TokenNotYetValid, oidctest.SignedResourceIatFuture: oidc.TokenNotYetValid,
+	oidctest.SignedResourceAud: oidc.BadAudience, oidctest.SignedResourceTyp: oidc.BadType, oidctest.SignedResourceNested: oidc.BadMetadata, oidctest.SignedResourceArray: oidc.MalformedToken, oidctest.SignedResourceIssTwice: oidc.MalformedToken,
+	oidctest.SignedResourceServersString: oidc.BadClaim, oidctest.SignedResourceServerHTTP: oidc.InsecureURL, oidctest.SignedResourceNumber: oidc.MalformedResponse, oidctest.SignedResourceAbsent: oidc.UnsignedMetadata,
+	oidctest.SignedResourcePlainDiffers: harmless, oidctest.SignedResourcePlainMore: harmless,
+}
+
+// apiClient is a program that meets the accounts of a test OP.
+type apiClient struct {
+	*rig
+	api oidc.ResourceParams
+}
+
+// newAPIClient trusts the OP as a signer of metadata, if it signs any.
+func newAPIClient(t *testing.T, signingAlg string) *apiClient {
+	t.Helper()
+	op := newOP(t, func(c *oidctest.Config) { c.ResourceMetadataSigningAlg = signingAlg })
+	a := &apiClient{rig: &rig{t: t, op: op, opts: options(op), wire: &wire{}}}
+	if signingAlg != "" {
+		a.discover()
+		a.api = oidc.ResourceParams{Signers: []*oidc.Provider{a.p}, RequireSigned: true}
+	}
+	return a
+}
+
+// meet asks the accounts for something, and finds what their challenge names.
+func (a *apiClient) meet() (*oidc.ProtectedResource, error) {
+	a.t.Helper()
+	accounts := a.op.URL(oidctest.EndpointAccounts)
+	res, err := a.op.HTTPClient().Get(accounts)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	c, ok := oidc.ReadResourceChallenge(res.Header)
+	if !ok || c.Metadata == "" {
+		a.t.Fatalf("the accounts ask for nothing: %v", res.Header)
+	}
+	p := a.api
+	p.MetadataURL = c.Metadata
+	return oidc.FindResource(a.t.Context(), accounts, p, a.opts)
+}
+
+// mustMeet is meet where all is well.
+func (a *apiClient) mustMeet() *oidc.ProtectedResource {
+	a.t.Helper()
+	r, err := a.meet()
+	if err != nil {
+		a.t.Fatalf("FindResource: %v", err)
+	}
+	if r.Resource != a.op.URL(oidctest.EndpointAccounts) || !slices.Equal(r.AuthorizationServers, []string{a.op.Issuer}) || r.ResourceName != "Accounts" {
+		a.t.Fatalf("found %+v", r)
+	}
+	return r
+}
+
+// after asserts what a fault leads to.
+func (a *apiClient) after(fault oidctest.Fault, want outcome) {
+	a.t.Helper()
+	a.op.Break(fault)
+	a.op.ClearLog()
+	r, err := a.meet()
+	switch want {
+	case harmless:
+		if err != nil {
+			a.t.Fatalf("got error %v", err)
+		}
+		return
+	case opFailure:
+		a.refusal(err, "")
+	default:
+		a.reason(err, want)
+	}
+	if r != nil {
+		a.t.Errorf("metadata beside the error: %+v", r)
+	}
+	if n := len(a.op.Requests(oidctest.EndpointResource)); n > 1 {
+		a.t.Errorf("it was asked for %d times", n)
+	}
+}
+
+func TestResourceFaults(t *testing.T) {
+	for fault, want := range resourceFaults {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			a := newAPIClient(t, "")
+			if fault == oidctest.ResourceSlow {
+				a.opts.Timeout = time.Second
+			}
+			a.mustMeet()
+			a.after(fault, want)
+		})
+	}
+	t.Run("an_empty_list_is_no_server", func(t *testing.T) {
+		a := newAPIClient(t, "")
+		a.op.Break(oidctest.ResourceServersEmpty)
+		a.discover()
+		if r, err := a.meet(); err != nil || r.ServedBy(a.p) {
+			t.Errorf("got %+v, %v", r, err)
+		}
+	})
+	t.Run("as_many_servers_as_may_be", func(t *testing.T) {
+		a := newResource(t)
+		a.doc["authorization_servers"] = slices.Repeat([]string{"https://op.example"}, oidc.MaxAuthorizationServers)
+		if _, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options()); err != nil {
+			t.Error(err)
+		}
+		a.doc["authorization_servers"] = slices.Repeat([]string{"https://op.example"}, oidc.MaxAuthorizationServers+1)
+		_, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options())
+		wantReason(t, err, oidc.BadMetadata)
+	})
+	t.Run("pages", func(t *testing.T) {
+		for _, name := range []string{"resource_documentation", "resource_policy_uri", "resource_tos_uri"} {
+			for page, want := range map[string]oidc.Reason{"https://api.example/docs": "", "http://api.example/docs": "", "data:text/html,x": oidc.BadMetadata, "/docs": oidc.BadMetadata, "https:": oidc.BadMetadata} {
+				a := newResource(t)
+				a.doc[name] = page
+				_, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options())
+				if want == "" && err != nil {
+					t.Errorf("%s %s: %v", name, page, err)
+				} else if want != "" {
+					wantReason(t, err, want)
+				}
+			}
+		}
+	})
+}
+
+func TestSignedResource(t *testing.T) {
+	for fault, want := range signedResourceFaults {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			a := newAPIClient(t, "ES256")
+			a.mustMeet()
+			a.after(fault, want)
+		})
+	}
+	t.Run("what_is_verified", func(t *testing.T) {
+		for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
+			a := newAPIClient(t, alg)
+			a.api.Algorithms = []string{alg}
+			r := a.mustMeet()
+			var claims map[string]any
+			if err := json.Unmarshal(r.Signed, &claims); err != nil || r.Signer != a.op.Issuer || claims["iss"] != a.op.Issuer || !strings.Contains(string(r.Raw), "signed_metadata") {
+				t.Errorf("%s: %+v, %v", alg, r, err)
+			}
+			a.api.Algorithms = []string{"ES384"}
+			_, err := a.meet()
+			a.reason(err, oidc.BadAlgorithm)
+		}
+	})
+	// What is signed wins; what is only beside it counts as long as nothing must be
+	// signed.
+	t.Run("precedence", func(t *testing.T) {
+		for _, required := range []bool{true, false} {
+			a := newAPIClient(t, "ES256")
+			a.api.RequireSigned = required
+			a.op.Break(oidctest.SignedResourcePlainDiffers, oidctest.SignedResourcePlainMore)
+			r := a.mustMeet()
+			if want := map[bool]string{true: "", false: "https://attacker.example/jwks"}[required]; r.JWKSURI != want || r.Signer == "" {
+				t.Errorf("RequireSigned %v: jwks_uri is %q, the signer %q", required, r.JWKSURI, r.Signer)
+			}
+		}
+	})
+	t.Run("not_signed_and_need_not_be", func(t *testing.T) {
+		a := newAPIClient(t, "ES256")
+		a.api.RequireSigned = false
+		a.op.Break(oidctest.SignedResourceAbsent)
+		if r := a.mustMeet(); r.Signer != "" || r.Signed != nil {
+			t.Errorf("signed by %q: %s", r.Signer, r.Signed)
+		}
+		// One that is there has to be good all the same (RFC 9728 section 3.3).
+		a.op.Mend()
+		a.op.Break(oidctest.SignedResourceForged)
+		_, err := a.meet()
+		a.reason(err, oidc.BadSignature)
+	})
+	t.Run("null_is_none", func(t *testing.T) {
+		a := newAPIClient(t, "ES256")
+		doc := newResource(t)
+		doc.doc["signed_metadata"] = nil
+		a.api.RequireSigned = false
+		if r, err := oidc.FindResource(t.Context(), doc.URL+"/v1", a.api, doc.options()); err != nil || r.Signer != "" {
+			t.Errorf("got %+v, %v", r, err)
+		}
+		a.api.RequireSigned = true
+		_, err := oidc.FindResource(t.Context(), doc.URL+"/v1", a.api, doc.options())
+		wantReason(t, err, oidc.UnsignedMetadata)
+	})
+	t.Run("nobody_is_trusted", func(t *testing.T) {
+		for fault := range signedResourceFaults {
+			a := newAPIClient(t, "ES256")
+			a.api = oidc.ResourceParams{}
+			a.op.Break(fault)
+			if r, err := a.meet(); err != nil || r.Signer != "" || r.Signed != nil {
+				t.Errorf("%s: %+v, %v", fault, r, err)
+			}
+		}
+	})
+	t.Run("one_of_several_signers", func(t *testing.T) {
+		a := newAPIClient(t, "ES256")
+		other, err := oidc.NewProvider(oidc.ProviderMetadata{Issuer: "https://federation.example", JWKSURI: "https://federation.example/jwks"}, a.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(other.Close)
+		a.api.Signers = []*oidc.Provider{other, a.p}
+		a.mustMeet()
+		// Its name alone does not make a signer of somebody else.
+		posing, err := oidc.NewProvider(oidc.ProviderMetadata{Issuer: a.op.Issuer, JWKSURI: newOP(t).URL(oidctest.EndpointJWKS)}, a.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(posing.Close)
+		a.api.Signers = []*oidc.Provider{posing}
+		_, err = a.meet()
+		a.reason(err, oidc.KeysUnavailable)
+		a.api.Signers = []*oidc.Provider{other}
+		_, err = a.meet()
+		a.reason(err, oidc.BadIssuer)
+	})
+	t.Run("null_in_what_is_signed_takes_a_member_away", func(t *testing.T) {
+		a := newAPIClient(t, "")
+		a.discover()
+		doc := newResource(t)
+		doc.doc["jwks_uri"] = "https://attacker.example/jwks"
+		raw, err := a.op.Sign("ES256", nil, map[string]any{"iss": a.op.Issuer, "resource": doc.URL + "/v1", "jwks_uri": nil})
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc.doc["signed_metadata"] = raw
+		r, err := oidc.FindResource(t.Context(), doc.URL+"/v1", oidc.ResourceParams{Signers: []*oidc.Provider{a.p}}, doc.options())
+		if err != nil || r.JWKSURI != "" || r.ResourceName != "Notes" || !has(r.AuthorizationServers, "https://op.example") {
+			t.Errorf("got %+v, %v", r, err)
+		}
+	})
+	t.Run("arguments", func(t *testing.T) {
+		a := newAPIClient(t, "ES256")
+		a.op.ClearLog()
+		for name, p := range map[string]oidc.ResourceParams{
+			"required of nobody": {RequireSigned: true}, "nil signer": {Signers: []*oidc.Provider{nil}}, "no algorithm": {Signers: a.api.Signers, Algorithms: []string{}},
+			"none": {Signers: a.api.Signers, Algorithms: []string{"none"}}, "HMAC": {Signers: a.api.Signers, Algorithms: []string{"HS256"}}, "unknown": {Algorithms: []string{"ES256K"}},
+		} {
+			_, err := oidc.FindResource(t.Context(), a.op.URL(oidctest.EndpointAccounts), p, a.opts)
+			if err == nil {
+				t.Fatalf("%s: accepted", name)
+			}
+			wantInput(t, err, oidc.BadParameter)
+		}
+		wantNoCall(t, a.op, oidctest.EndpointResource)
+	})
 }

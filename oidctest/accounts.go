@@ -18,6 +18,9 @@ func (x *exchange) accounts() *reply {
 			"owner":    t.grant.sub,
 			"accounts": []any{map[string]any{"id": "acc-1", "currency": "EUR"}, map[string]any{"id": "acc-2", "currency": "BRL"}},
 		}).private()
+	} else if challenge := rep.header.Get("WWW-Authenticate"); challenge != "" {
+		// RFC 9728, section 5.1: who wants a token says where it is told for what.
+		rep.header.Set("WWW-Authenticate", challenge+`, resource_metadata="`+x.op.URL(EndpointResource)+`"`)
 	}
 	if id := x.r.Header.Get(interactionHeader); id != "" {
 		rep.header.Set(interactionHeader, id)

@@ -91,6 +91,11 @@ type Config struct {
 	// relying party that lost the response. Zero means not at all.
 	RefreshGrace time.Duration
 
+	// ResourceMetadataSigningAlg also signs what the accounts and UserInfo say about
+	// themselves, with this algorithm and as the OP (RFC 9728, section 2.2). Empty
+	// means that it is plain JSON alone.
+	ResourceMetadataSigningAlg string
+
 	// RequirePAR refuses an authorization request that was not pushed (RFC 9126,
 	// section 5). Zero means that one may be.
 	RequirePAR bool
@@ -313,6 +318,7 @@ const (
 	EndpointUserInfo      Endpoint = "userinfo"
 	EndpointClaims        Endpoint = "claims"                     // of a distributed claim; see UserInfoDistributed
 	EndpointAccounts      Endpoint = "accounts"                   // a resource beside UserInfo, of no specification; the metadata does not name it
+	EndpointResource      Endpoint = "resource_metadata"          // RFC 9728: what the accounts say about themselves, and UserInfo
 	EndpointDevice        Endpoint = "device_authorization"       // RFC 8628
 	EndpointVerification  Endpoint = "verification"               // the page at verification_uri
 	EndpointBackchannel   Endpoint = "backchannel_authentication" // CIBA
@@ -327,7 +333,7 @@ const (
 func Endpoints() []Endpoint {
 	return []Endpoint{
 		EndpointWebFinger, EndpointDiscovery, EndpointJWKS, EndpointRegistration, EndpointManagement,
-		EndpointPAR, EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointAccounts, EndpointRevocation, EndpointIntrospection, EndpointEndSession,
+		EndpointPAR, EndpointAuthorization, EndpointToken, EndpointUserInfo, EndpointClaims, EndpointResource, EndpointAccounts, EndpointRevocation, EndpointIntrospection, EndpointEndSession,
 		EndpointCheckSession, EndpointDevice, EndpointVerification, EndpointBackchannel,
 	}
 }

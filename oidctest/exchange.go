@@ -109,6 +109,8 @@ func (x *exchange) handle() *reply {
 		return x.userInfo()
 	case EndpointClaims:
 		return x.distributedClaims()
+	case EndpointResource:
+		return x.resourceMetadata()
 	case EndpointAccounts:
 		return x.accounts()
 	case EndpointDevice:

@@ -65,6 +65,9 @@ type behaviour struct {
 	// introspection edits a signed introspection response before it is signed.
 	introspection func(*exchange, *draft)
 
+	// resource edits signed resource metadata before it is signed.
+	resource func(*exchange, *draft)
+
 	responseSealed func(*exchange, *draft, string) string
 	beside         func(*exchange, url.Values)
 
@@ -86,6 +89,7 @@ func behaviours() []behaviour {
 		userInfoFaults(), refreshFaults(),
 		dpopFaults(), mtlsFaults(), introspectionFaults(), statementFaults(),
 		deviceFaults(), cibaFaults(), exchangeFaults(),
+		resourceFaults(), signedResourceFaults(),
 		jarmFaults(), detailFaults(), detachedFaults(),
 	)
 }

@@ -210,6 +210,8 @@ func (op *OP) URL(e Endpoint) string {
 		return strings.TrimSuffix(at, op.c.Path) + webFingerPath
 	case EndpointDiscovery:
 		return at + discoveryPath // Discovery 1.0, section 4.1: without a final slash before it
+	case EndpointResource:
+		return op.resourceMetadataURL(EndpointAccounts)
 	}
 	if p, ok := op.paths()[e]; ok {
 		return at + p
@@ -230,6 +232,7 @@ const (
 	webFingerPath = "/.well-known/webfinger"
 	discoveryPath = "/.well-known/openid-configuration"       // Discovery 1.0, section 4.1: after the path
 	metadataPath  = "/.well-known/oauth-authorization-server" // RFC 8414, section 3.1: before the path
+	resourcePath  = "/.well-known/oauth-protected-resource"   // RFC 9728, section 3.1: before the path
 )
 
 func endpointPaths() map[Endpoint]string {
@@ -260,6 +263,8 @@ func (op *OP) endpoint(path string) Endpoint {
 		return EndpointWebFinger
 	case op.c.Path + discoveryPath, metadataPath + op.c.Path:
 		return EndpointDiscovery
+	case op.resourceMetadataPath(EndpointAccounts), op.resourceMetadataPath(EndpointUserInfo):
+		return EndpointResource
 	case op.c.Path + loginPath:
 		return EndpointAuthorization
 	}
@@ -523,6 +528,8 @@ func (s *site) tenant(r *http.Request) *OP {
 		}
 	case strings.HasPrefix(path, metadataPath):
 		path = strings.TrimPrefix(path, metadataPath)
+	case strings.HasPrefix(path, resourcePath):
+		path = strings.TrimPrefix(path, resourcePath)
 	}
 	best := s.ops[0]
 	found := false
