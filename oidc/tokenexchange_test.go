@@ -115,6 +115,15 @@ func TestTokenExchange(t *testing.T) {
 	})
 }
 
+// assertionFaults is what each fault of an assertion as a grant leads to.
+var assertionFaults = map[oidctest.Fault]outcome{
+	oidctest.AssertionTypeMissing: oidc.BadTokenType, oidctest.AssertionTypeNA: oidc.BadTokenType, oidctest.AssertionTokenMissing: oidc.MissingAccessToken, oidctest.AssertionTokenNumber: oidc.MalformedResponse,
+	oidctest.AssertionRefreshToken: harmless, oidctest.AssertionIDToken: harmless, oidctest.AssertionScopeWidened: harmless, oidctest.AssertionScopeNumber: oidc.MalformedResponse,
+	oidctest.AssertionInvalidGrant: "op: invalid_grant", oidctest.AssertionInvalidScope: "op: invalid_scope", oidctest.AssertionUnauthorized: "op: unauthorized_client", oidctest.AssertionUnsupported: "op: unsupported_grant_type",
+	oidctest.AssertionErrorIn200: "op: invalid_grant", oidctest.AssertionTruncated: oidc.MalformedResponse, oidctest.AssertionNull: oidc.MalformedResponse, oidctest.AssertionDuplicate: oidc.MalformedResponse,
+	oidctest.AssertionHTML: oidc.UnexpectedMediaType, oidctest.AssertionRedirect: oidc.UnexpectedRedirect,
+}
+
 const samlAssertion = `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion"><saml:Subject><saml:NameID>alice</saml:NameID></saml:Subject></saml:Assertion>`
 
 // sealedKey is a key in a device that does not sign.
@@ -162,6 +171,54 @@ func TestAssertionGrants(t *testing.T) {
 			t.Errorf("sent %v", f)
 		}
 	})
+	// Both grants are answered alike, and read alike.
+	grants := map[string]func(*testing.T, *rig) (*oidc.Tokens, error){
+		"jwt": func(t *testing.T, r *rig) (*oidc.Tokens, error) {
+			assertion, err := r.c.SignGrant(oidc.GrantAssertion{Key: key, Subject: "alice"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.wire.secret(assertion)
+			return r.c.JWTBearer(t.Context(), assertion, oidc.TokenParams{Scopes: []string{"calendar"}})
+		},
+		"saml": func(t *testing.T, r *rig) (*oidc.Tokens, error) {
+			return r.c.SAML2Bearer(t.Context(), []byte(samlAssertion), oidc.TokenParams{Scopes: []string{"calendar"}})
+		},
+	}
+	for name, grant := range grants {
+		for fault, want := range assertionFaults {
+			t.Run(name+"/"+string(fault), func(t *testing.T) {
+				t.Parallel()
+				r := setup(t)
+				if _, err := grant(t, r); err != nil {
+					t.Fatalf("without the fault: %v", err)
+				}
+				r.op.Break(fault)
+				r.op.ClearLog()
+				tok, err := grant(t, r)
+				if n := len(r.op.Requests(oidctest.EndpointToken)); n != 1 {
+					t.Errorf("the assertion was presented %d times", n)
+				}
+				if want == harmless {
+					if err != nil || tok.AccessToken == "" || tok.RefreshToken != "" || tok.IDToken != nil {
+						t.Fatalf("got %v, %v", tok, err)
+					}
+					if widened := fault == oidctest.AssertionScopeWidened; has(tok.Scopes, "admin") != widened || !has(tok.Scopes, "calendar") {
+						t.Errorf("the scopes are %v", tok.Scopes)
+					}
+					return
+				}
+				if code, isOP := strings.CutPrefix(string(want), "op: "); isOP {
+					r.refusal(err, code)
+				} else {
+					r.reason(err, want)
+				}
+				if tok != nil {
+					t.Error("a token beside the error")
+				}
+			})
+		}
+	}
 	t.Run("arguments", func(t *testing.T) {
 		r := setup(t)
 		_, err := r.c.JWTBearer(t.Context(), "", oidc.TokenParams{})

@@ -88,7 +88,7 @@ func behaviours() []behaviour {
 		tokenFaults(), tokenEndpointFaults(), signatureFaults(), headerFaults(), claimFaults(), timeFaults(), hashFaults(),
 		userInfoFaults(), refreshFaults(),
 		dpopFaults(), mtlsFaults(), introspectionFaults(), statementFaults(),
-		deviceFaults(), cibaFaults(), exchangeFaults(),
+		deviceFaults(), cibaFaults(), exchangeFaults(), assertionFaults(),
 		resourceFaults(), signedResourceFaults(),
 		jarmFaults(), detailFaults(), detachedFaults(),
 	)

@@ -38,7 +38,7 @@ func twin(t *testing.T, keys *keyring) *OP {
 		Clients: []Client{
 			{ID: "ed", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA"},
 			{ID: "es", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "ES256"},
-			{ID: "grants", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA", GrantTypes: []string{"client_credentials", grantDevice, grantCIBA, grantExchange}},
+			{ID: "grants", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA", GrantTypes: []string{"client_credentials", grantDevice, grantCIBA, grantExchange, grantSAML}},
 			{ID: "jarm", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA", AuthorizationSignedResponseAlg: "EdDSA"},
 			{ID: "ui", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA", UserInfoSignedResponseAlg: "EdDSA", IntrospectionSignedResponseAlg: "EdDSA"},
 		},

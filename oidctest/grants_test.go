@@ -1,6 +1,9 @@
 package oidctest
 
-import "net/url"
+import (
+	"encoding/base64"
+	"net/url"
+)
 
 // grantSteps are the grants without a browser, each as it goes well.
 func grantSteps() []step {
@@ -24,6 +27,10 @@ func grantSteps() []step {
 		}},
 		{EndpointToken, func(r *run) {
 			r.post("grants", EndpointToken, url.Values{"grant_type": {grantExchange}, "subject_token": {access}, "subject_token_type": {typeAccessToken}, "scope": {"profile"}})
+		}},
+		{EndpointToken, func(r *run) {
+			assertion := `<Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion"><Subject><NameID>alice</NameID></Subject></Assertion>`
+			r.post("grants", EndpointToken, url.Values{"grant_type": {grantSAML}, "assertion": {base64.RawURLEncoding.EncodeToString([]byte(assertion))}, "scope": {"calendar"}})
 		}},
 		{EndpointToken, func(r *run) {
 			r.post("grants", EndpointToken, url.Values{"grant_type": {"client_credentials"}, "scope": {"read"}})
