@@ -4,18 +4,25 @@ import (
 	"encoding/json"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 
+	"rely.example/internal/jose"
 	"rely.example/internal/strictjson"
 )
+
+// MaxClientDocument is how long the document of a client may be, in bytes: OPs are
+// advised to read no more (Client ID Metadata Document section 6.6).
+const MaxClientDocument = 5 << 10
 
 // ClientDocument is the JSON to serve at a client identifier that is a URL (OAuth
 // Client ID Metadata Document section 4): an OP that announces
 // client_id_metadata_document_supported reads it there, and nobody registers the
 // client. login serves one (login.Config.ClientDocument).
 //
-// id is an https URL with a path. The metadata holds no secret, and names no
-// authentication that needs one: whoever reads the document would have it.
+// id is an https URL with a path. The metadata holds no secret and no private key,
+// and names no authentication or algorithm that needs a secret: whoever reads the
+// document would have it. What an OP must refuse is not made.
 func ClientDocument(id string, m ClientMetadata) ([]byte, error) {
 	if err := checkDocumentID(id); err != nil {
 		return nil, err
@@ -30,6 +37,9 @@ func ClientDocument(id string, m ClientMetadata) ([]byte, error) {
 		return nil, err
 	}
 	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if err := checkDocumentKeys(&m); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"client_id", "client_secret", "client_secret_expires_at"} {
@@ -48,7 +58,15 @@ func ClientDocument(id string, m ClientMetadata) ([]byte, error) {
 	if all["client_id"], err = json.Marshal(id); err != nil {
 		return nil, err
 	}
-	return json.Marshal(all)
+	doc, err := json.Marshal(all)
+	if err != nil {
+		return nil, err
+	}
+	if len(doc) > MaxClientDocument {
+		return nil, &InputError{Reason: BadConfig, Field: "ClientMetadata", Detail: "the document has " + strconv.Itoa(len(doc)) + " bytes, where OPs read " +
+			strconv.Itoa(MaxClientDocument) + " (Client ID Metadata Document section 6.6); put keys at jwks_uri"}
+	}
+	return doc, nil
 }
 
 // checkDocumentID applies section 3: https, a path, no dot segment, and nothing
@@ -76,6 +94,50 @@ func checkDocumentAuth(method string) error {
 	if strings.HasPrefix(method, "client_secret_") {
 		return &InputError{Reason: BadConfig, Field: "ClientMetadata.TokenEndpointAuthMethod",
 			Detail: method + " needs a secret, which a public document cannot hold (Client ID Metadata Document section 4.1)"}
+	}
+	return nil
+}
+
+// checkDocumentKeys refuses keys that nobody else may have, algorithms that need a
+// secret, of which there is none, and an authentication whose keys are nowhere.
+func checkDocumentKeys(m *ClientMetadata) error {
+	bad := func(field, detail string) error {
+		return &InputError{Reason: BadConfig, Field: "ClientMetadata." + field, Detail: detail}
+	}
+	if len(m.JWKS) > 0 {
+		set, err := jose.ParseKeySet(m.JWKS)
+		if err != nil {
+			return bad("JWKS", "it is no JWK Set")
+		}
+		for _, k := range set.Skipped() {
+			switch k.Why {
+			case jose.PrivateKey, jose.SymmetricKey, jose.BrokenKey: // of the last nobody knows what it tells
+				return bad("JWKS", string(k.Why)+": "+quote(k.ID)+" (Client ID Metadata Document section 4.1)")
+			}
+		}
+	}
+	for _, a := range []struct {
+		field, alg string
+		needs      func(string) bool
+	}{
+		{"TokenEndpointAuthSigningAlg", m.TokenEndpointAuthSigningAlg, jose.Symmetric},
+		{"IDTokenSignedResponseAlg", m.IDTokenSignedResponseAlg, jose.Symmetric},
+		{"UserInfoSignedResponseAlg", m.UserInfoSignedResponseAlg, jose.Symmetric},
+		{"AuthorizationSignedResponseAlg", m.AuthorizationSignedResponseAlg, jose.Symmetric},
+		{"IntrospectionSignedResponseAlg", m.IntrospectionSignedResponseAlg, jose.Symmetric},
+		{"RequestObjectSigningAlg", m.RequestObjectSigningAlg, jose.Symmetric},
+		{"IDTokenEncryptedResponseAlg", m.IDTokenEncryptedResponseAlg, symmetricEncryption},
+		{"UserInfoEncryptedResponseAlg", m.UserInfoEncryptedResponseAlg, symmetricEncryption},
+		{"AuthorizationEncryptedResponseAlg", m.AuthorizationEncryptedResponseAlg, symmetricEncryption},
+		{"IntrospectionEncryptedResponseAlg", m.IntrospectionEncryptedResponseAlg, symmetricEncryption},
+		{"RequestObjectEncryptionAlg", m.RequestObjectEncryptionAlg, symmetricEncryption},
+	} {
+		if a.needs(a.alg) {
+			return bad(a.field, a.alg+" needs a secret, which a public document cannot hold (Client ID Metadata Document section 4.1)")
+		}
+	}
+	if method := m.TokenEndpointAuthMethod; (method == AuthPrivateKey || method == AuthSelfSignedTLS) && len(m.JWKS) == 0 && m.JWKSURI == "" {
+		return bad("JWKS", method+" needs jwks or jwks_uri (Client ID Metadata Document section 6.2)")
 	}
 	return nil
 }

@@ -73,4 +73,4 @@ func wantCode(t *testing.T, err error, code string) {
 
 // grantFaults is what each fault leads to that TestHostileFaults does not switch on:
 // of the grants without a browser, and of what is no login at all.
-var grantFaults = merged(deviceFaults, cibaFaults, exchangeFaults, assertionFaults, resourceFaults, signedResourceFaults)
+var grantFaults = merged(deviceFaults, cibaFaults, exchangeFaults, assertionFaults, resourceFaults, signedResourceFaults, documentFaults)

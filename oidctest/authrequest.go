@@ -45,9 +45,9 @@ func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 			return nil, x.refusePage("Bad request", "The request must have exactly one "+name+".")
 		}
 	}
-	c, ok := x.knownClient(p.Get("client_id"))
-	if !ok {
-		return nil, x.refusePage("Unknown client", "No client with this client_id is registered here.")
+	c, err := x.knownClient(p.Get("client_id"), true)
+	if err != nil {
+		return nil, x.refusePage("Unknown client", strings.ToUpper(err.Error()[:1])+err.Error()[1:]+".")
 	}
 	x.client = c
 	r := &authRequest{client: c, redirectURI: p.Get("redirect_uri")}

@@ -55,9 +55,9 @@ func (x *exchange) authenticate() *reply {
 	if a.ClientID == "" {
 		return refuse("no client is named")
 	}
-	c, ok := x.knownClient(a.ClientID)
-	if !ok {
-		return refuse("the client is unknown")
+	c, err := x.knownClient(a.ClientID, false)
+	if err != nil {
+		return refuse("%v", err)
 	}
 	sent, registered := a.Method, c.authMethod()
 	if sent == "client_assertion" && (registered == "private_key_jwt" || registered == "client_secret_jwt") {

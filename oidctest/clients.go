@@ -181,6 +181,7 @@ func (c Client) clone() Client {
 type registered struct {
 	Client
 	dynamic           bool
+	document          bool   // read at its identifier, a URL
 	registrationToken string // of RFC 7592; empty for a client of AddClient
 	issuedAt          time.Time
 }
@@ -191,6 +192,11 @@ func (c *registered) grantTypes() []string {
 		return []string{"authorization_code"}
 	}
 	return c.GrantTypes
+}
+
+// redirects reports whether a browser ever comes back to the client.
+func (c *registered) redirects() bool {
+	return slices.Contains(c.grantTypes(), "authorization_code") || slices.Contains(c.grantTypes(), "implicit")
 }
 
 // mayUse reports whether the client is registered for a response type.

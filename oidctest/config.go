@@ -127,8 +127,8 @@ type Config struct {
 	ImplicitRefused bool
 
 	// ClientDocuments lets a client be known by the URL of its metadata (OAuth Client
-	// ID Metadata Document), which is fetched by Client when it comes, once. Zero
-	// means that a client_id is what was registered.
+	// ID Metadata Document), which Client fetches anew for each authorization
+	// request. Zero means that a client_id is what was registered.
 	ClientDocuments bool
 
 	// NoRegistration switches dynamic registration off.

@@ -68,6 +68,9 @@ type behaviour struct {
 	// resource edits signed resource metadata before it is signed.
 	resource func(*exchange, *draft)
 
+	// document edits what a client's metadata document is fetched as.
+	document func(*exchange, *fetched)
+
 	responseSealed func(*exchange, *draft, string) string
 	beside         func(*exchange, url.Values)
 
@@ -89,7 +92,7 @@ func behaviours() []behaviour {
 		userInfoFaults(), refreshFaults(),
 		dpopFaults(), mtlsFaults(), introspectionFaults(), statementFaults(),
 		deviceFaults(), cibaFaults(), exchangeFaults(), assertionFaults(),
-		resourceFaults(), signedResourceFaults(),
+		resourceFaults(), signedResourceFaults(), clientDocumentFaults(),
 		jarmFaults(), detailFaults(), detachedFaults(),
 	)
 }

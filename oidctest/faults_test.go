@@ -33,7 +33,7 @@ func twin(t *testing.T, keys *keyring) *OP {
 	t.Helper()
 	k := &keyring{current: slices.Clone(keys.current), nonce: keys.nonce, sealing: keys.sealing}
 	op := NewWith(t, Config{
-		Issuer: "https://op.test", StateHash: true, ResourceMetadataSigningAlg: "EdDSA", keys: k, rand: rand.NewChaCha8([32]byte{1}),
+		Issuer: "https://op.test", StateHash: true, ResourceMetadataSigningAlg: "EdDSA", ClientDocuments: true, Client: documentOf(twinDocument), keys: k, rand: rand.NewChaCha8([32]byte{1}),
 		Now: func() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) },
 		Clients: []Client{
 			{ID: "ed", Secret: strings.Repeat("s", 40), IDTokenSignedResponseAlg: "EdDSA"},
@@ -149,7 +149,7 @@ type step struct {
 // steps is a login of every kind; those of a later feature come after those that
 // were there, from the file of its own tests.
 func steps() []step {
-	return slices.Concat(loginSteps(), parSteps(), dpopSteps(), mtlsSteps(), introspectionSteps(), statementSteps(), grantSteps(), jarmSteps(), detailSteps(), resourceSteps())
+	return slices.Concat(loginSteps(), parSteps(), dpopSteps(), mtlsSteps(), introspectionSteps(), statementSteps(), grantSteps(), jarmSteps(), detailSteps(), resourceSteps(), documentSteps())
 }
 
 // loginSteps is a login of every kind that needs no feature. Each may use what the one before received,
