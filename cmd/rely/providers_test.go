@@ -44,6 +44,9 @@ type played struct {
 	clients []oidctest.Client
 	// paths are those of the provider's own, and what the OP has there.
 	paths map[string]oidctest.Endpoint
+	// api is the host whose answers are of the media type of its own, which must be
+	// asked for.
+	api, media string
 	// as makes it answer in the provider's manner.
 	as func(*oidctest.OP, *testscript.TestScript)
 }
@@ -70,6 +73,7 @@ func parts() map[string]played {
 		"entra-v1":       {issuer: "https://" + host + "/" + ourTenant, hosts: []string{host}, clients: []oidctest.Client{app}, as: entra(ourTenant, "https://sts.windows.net/{tenantid}/")},
 		"github": {issuer: "https://github.com/login/oauth", hosts: []string{"github.com", "api.github.com"}, clients: []oidctest.Client{github},
 			paths: map[string]oidctest.Endpoint{"/login/oauth/access_token": oidctest.EndpointToken, "/user": oidctest.EndpointUserInfo, "/login/device/code": oidctest.EndpointDevice},
+			api:   "api.github.com", media: "application/vnd.github+json",
 			as: func(op *oidctest.OP, ts *testscript.TestScript) {
 				op.TamperTokenResponse(func(m map[string]any) {
 					delete(m, "id_token")
@@ -104,6 +108,10 @@ func playProvider(ts *testscript.TestScript, _ bool, args []string) {
 	*ts.Value(opKey{}).(**oidctest.OP) = op
 	part.as(op, ts)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host == part.api && r.Header.Get("Accept") != part.media {
+			http.Error(w, "ask for "+part.media, http.StatusNotAcceptable)
+			return
+		}
 		if e, ok := part.paths[r.URL.Path]; ok {
 			u, err := url.Parse(op.URL(e))
 			ts.Check(err)
