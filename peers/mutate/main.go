@@ -26,6 +26,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -139,8 +140,8 @@ func survivors(mutants []*mutant, output string) ([]*mutant, error) {
 }
 
 // judge runs, for each mutant, the tests that reach it: those that killed others
-// of its file one by one, the likeliest first, and then all the others at once,
-// the quickest first, until one fails.
+// of its file one by one, the likeliest for their time first, then all the other
+// quick ones at once, and then the slow ones, until one fails.
 func (s *suite) judge(ctx context.Context, mutants []*mutant, workers int) {
 	queue := make(chan *mutant)
 	var wg sync.WaitGroup
@@ -184,7 +185,7 @@ func (s *suite) judge(ctx context.Context, mutants []*mutant, workers int) {
 // suite is the test binary of one package.
 type suite struct {
 	binary, dir string
-	tests       []test // the quickest first
+	tests       []test
 
 	mu    sync.Mutex
 	kills map[string]int // by file and test
@@ -241,12 +242,15 @@ func (s *suite) trace(ctx context.Context, work string) error {
 		}
 		s.tests = append(s.tests, t)
 	}
-	slices.SortFunc(s.tests, func(a, b test) int { return int(a.took - b.took) })
 	return nil
 }
 
-// likely is how many tests are tried alone before the rest run together.
-const likely = 3
+// likely is how many tests are tried alone before the rest run together, and quick
+// how long a test takes at most that belongs to the first of the rest.
+const (
+	likely = 3
+	quick  = 250 * time.Millisecond
+)
 
 // batches yields the tests that reach a mutant, in the order in which they are to
 // be tried.
@@ -257,16 +261,16 @@ func (s *suite) batches(m *mutant) iter.Seq[[]test] {
 			ts = append(ts, t)
 		}
 	}
-	kills := make(map[string]int)
+	worth := make(map[string]float64) // of trying a test alone: kills in a second
 	s.mu.Lock()
 	for _, t := range ts {
-		kills[t.name] = s.kills[m.file+t.name]
+		worth[t.name] = float64(s.kills[m.file+t.name]) / t.took.Seconds()
 	}
 	s.mu.Unlock()
-	slices.SortStableFunc(ts, func(a, b test) int { return kills[b.name] - kills[a.name] })
+	slices.SortStableFunc(ts, func(a, b test) int { return cmp.Compare(worth[b.name], worth[a.name]) })
 	return func(yield func([]test) bool) {
 		for range likely {
-			if len(ts) == 0 || kills[ts[0].name] == 0 {
+			if len(ts) == 0 || worth[ts[0].name] == 0 {
 				break
 			}
 			if !yield(ts[:1]) {
@@ -274,8 +278,14 @@ func (s *suite) batches(m *mutant) iter.Seq[[]test] {
 			}
 			ts = ts[1:]
 		}
-		if len(ts) > 0 {
-			yield(ts)
+		slow := func(t test) bool { return t.took > quick }
+		first := slices.DeleteFunc(slices.Clone(ts), slow)
+		last := slices.DeleteFunc(ts, func(t test) bool { return !slow(t) })
+		if len(first) > 0 && !yield(first) {
+			return
+		}
+		if len(last) > 0 {
+			yield(last)
 		}
 	}
 }
