@@ -172,6 +172,12 @@ func TestTenantsAfterLogin(t *testing.T) {
 		t.Error("tokens of another issuer are imported")
 	}
 
+	for name, id := range map[string]*oidc.IDToken{"as it came": tok.IDToken, "imported": back.IDToken, "refreshed": fresh.IDToken} {
+		if req, err := r.c.Logout(oidc.LogoutParams{IDToken: id}); err != nil || mustURL(req.URL()).Query().Get("id_token_hint") != id.Raw() {
+			t.Errorf("logout with the ID Token %s: %v", name, err)
+		}
+	}
+
 	// A user who moved to a tenant that may not log in.
 	from(otherTenant, op.Issuer+"/"+otherTenant+"/v2.0")
 	_, err = r.c.Refresh(t.Context(), fresh)

@@ -78,7 +78,7 @@ func (c *Client) Logout(p LogoutParams) (*LogoutRequest, error) {
 	}
 	v := url.Values{"client_id": {c.c.ID}}
 	if p.IDToken != nil {
-		if p.IDToken.Issuer != md.Issuer {
+		if !c.p.made(p.IDToken) {
 			return bad("IDToken", "it is of another OP")
 		}
 		v.Set("id_token_hint", p.IDToken.raw)
