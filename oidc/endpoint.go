@@ -24,10 +24,11 @@ func (c *Client) post(ctx context.Context, step, endpoint string, form url.Value
 func (c *Client) postProving(ctx context.Context, key *DPoPKey, step, endpoint string, form url.Values, accept ...string) (*fetch.Response, error) {
 	endpoint = c.at(endpoint)
 	return c.prove(ctx, step, key, http.MethodPost, endpoint, "", func(proof string) (*fetch.Response, error) {
+		own := form
 		if key != nil {
-			form = maps.Clone(form) // each attempt has an assertion of its own
+			own = maps.Clone(form) // each attempt has an assertion of its own
 		}
-		return c.postOnce(ctx, proof, step, endpoint, form, accept)
+		return c.postOnce(ctx, proof, step, endpoint, own, accept)
 	})
 }
 
