@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,65 @@ func TestDevice(t *testing.T) {
 		_, l, _ := deviceLogin(t, op, oidctest.DeviceIntervalMissing)
 		if l.Interval != oidc.DefaultPollInterval {
 			t.Errorf("got %v", l.Interval)
+		}
+	})
+	run("bounds_of_what_the_op_says", func(t *testing.T, op *oidctest.OP) {
+		r := service(t, op, deviceClient())
+		start := op.Now()
+		begin := func(expiresIn, interval string) (*oidc.DeviceLogin, error) {
+			op.Intercept(oidctest.EndpointDevice, slowly(0, `{"device_code":"d","user_code":"u","verification_uri":"https://op.test/d","expires_in":`+expiresIn+`,"interval":`+interval+`}`))
+			return r.c.BeginDevice(t.Context(), oidc.DeviceParams{})
+		}
+		for interval, want := range map[string]time.Duration{
+			"null": 5 * time.Second, "0": 5 * time.Second, "-1": 5 * time.Second, "1": time.Second, "2": 2 * time.Second, "0.25": time.Second, "1.5": 1500 * time.Millisecond,
+			"7.0000000000": 7 * time.Second, "172799": 48*time.Hour - time.Second, "172801": 48 * time.Hour, "999999999": 48 * time.Hour, "9999999999": 48 * time.Hour,
+			strings.Repeat("9", 400): 48 * time.Hour,
+		} {
+			if l, err := begin("600", interval); err != nil || l.Interval != want {
+				t.Errorf("interval %s: got %v, %v; want %v", interval, l, err, want)
+			}
+		}
+		for expiresIn, want := range map[string]time.Duration{"1": time.Second, "0.5": time.Second / 2, "86399": 24*time.Hour - time.Second, "86401": 24 * time.Hour, "0": 0, "-1": 0, "null": 0} {
+			l, err := begin(expiresIn, "5")
+			switch {
+			case want == 0:
+				r.reason(err, oidc.BadDeviceResponse)
+			case err != nil || l.Expiry.Sub(start) != want:
+				t.Errorf("expires_in %s: got %v, %v; want %v", expiresIn, l, err, want)
+			}
+		}
+	})
+	run("the_pause_after_each_answer", func(t *testing.T, op *oidctest.OP) {
+		r, l, _ := deviceLogin(t, op)
+		for _, c := range []struct {
+			interval         time.Duration
+			status           int
+			code, retryAfter string
+			want             time.Duration
+		}{
+			{5 * time.Second, 400, "authorization_pending", "", 5 * time.Second},
+			{5 * time.Second, 400, "authorization_pending", "60", 5 * time.Second},
+			{5 * time.Second, 400, "slow_down", "60", 10 * time.Second},
+			{5 * time.Second, 503, "", "", 10 * time.Second},
+			{5 * time.Second, 503, "", "4", 10 * time.Second},
+			{5 * time.Second, 503, "", "5", 10 * time.Second},
+			{5 * time.Second, 503, "", "6", 6 * time.Second},
+			{5 * time.Second, 503, "", "120", 2 * time.Minute},
+			{40 * time.Second, 503, "", "", time.Minute},
+			{90 * time.Second, 503, "", "", 90 * time.Second},
+			{5 * time.Second, 400, "access_denied", "60", 5 * time.Second},
+		} {
+			op.Intercept(oidctest.EndpointToken, func(w http.ResponseWriter, q *http.Request) {
+				if c.retryAfter != "" {
+					w.Header().Set("Retry-After", c.retryAfter)
+				}
+				respond(c.status, "application/json", `{"error":"`+c.code+`"}`)(w, q)
+			})
+			l.Interval = c.interval
+			_, err := r.c.PollDevice(t.Context(), l)
+			if r.refusal(err, c.code); l.Interval != c.want {
+				t.Errorf("after %d %s, Retry-After %q: %v has become %v, want %v", c.status, c.code, c.retryAfter, c.interval, l.Interval, c.want)
+			}
 		}
 	})
 	run("a_timeout_has_it_poll_less_often", func(t *testing.T, op *oidctest.OP) {

@@ -88,3 +88,42 @@ func TestEncryptionIsGiven(t *testing.T) {
 		})
 	}
 }
+
+// TestEncryptionNeeds: what is encrypted for a key needs one to decrypt with and no
+// secret, what is encrypted under the secret that and no key.
+func TestEncryptionNeeds(t *testing.T) {
+	r := setup(t, newOP(t))
+	for name, c := range map[string]struct {
+		alg, enc, secret string
+		keys             []oidc.Key
+		field            string // that is to blame; "": none
+	}{
+		"a_key":                       {"ECDH-ES", "A128GCM", "", []oidc.Key{encryptionKey(t)}, ""},
+		"no_key":                      {"ECDH-ES", "A128GCM", benchSecret, nil, "ClientConfig.Keys"},
+		"a_key_to_sign_with":          {"ECDH-ES", "A128GCM", "", []oidc.Key{testKey()}, "ClientConfig.Keys"},
+		"a_secret":                    {"dir", "A128GCM", benchSecret, nil, ""},
+		"a_secret_and_a_key_to_sign":  {"dir", "A128GCM", benchSecret, []oidc.Key{testKey()}, ""},
+		"no_secret":                   {"dir", "A128GCM", "", []oidc.Key{encryptionKey(t)}, "ClientConfig.Secret"},
+		"alg_unknown":                 {"RSA1_5", "A128GCM", "", []oidc.Key{encryptionKey(t)}, "unsupported"},
+		"enc_unknown":                 {"ECDH-ES", "A512GCM", "", []oidc.Key{encryptionKey(t)}, "unsupported"},
+		"enc_left_to_the_default":     {"ECDH-ES", "", "", []oidc.Key{encryptionKey(t)}, ""},
+		"enc_unknown_under_a_secret":  {"dir", "A512GCM", benchSecret, nil, "unsupported"},
+		"key_and_secret_each_in_vain": {"RSA1_5", "", benchSecret, []oidc.Key{encryptionKey(t)}, "unsupported"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := oidc.ClientConfig{ID: "rp", Secret: c.secret, Keys: c.keys, Encryption: oidc.JWE(), Metadata: oidc.ClientMetadata{
+				RedirectURIs: []string{redirectURI}, IDTokenEncryptedResponseAlg: c.alg, IDTokenEncryptedResponseEnc: c.enc}}
+			_, err := oidc.NewClient(r.p, config)
+			switch c.field {
+			case "":
+				if err != nil {
+					t.Error(err)
+				}
+			case "unsupported":
+				wantUnsupported(t, err)
+			default:
+				wantField(t, err, c.field)
+			}
+		})
+	}
+}

@@ -189,11 +189,7 @@ func readErrorBody(r *fetch.Response) errorBody {
 const maxRetryAfter = 24 * time.Hour
 
 func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if v == "" {
-		return 0
-	}
-	d := time.Duration(0)
+	v, d := h.Get("Retry-After"), time.Duration(0)
 	if secs, err := strconv.ParseInt(v, 10, 64); err == nil {
 		// Clamped before it is multiplied, so that it cannot wrap around.
 		d = time.Duration(min(max(secs, 0), int64(maxRetryAfter/time.Second))) * time.Second

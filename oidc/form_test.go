@@ -13,6 +13,7 @@ func TestEncodeForm(t *testing.T) {
 		"several_of_one":  {"resource": {"https://a.example/x?y=z&w", "https://b.example/"}},
 		"empty_and_plain": {"empty": {""}, "none": nil},
 		"escapes":         {"k é&=": {"a b+c%d\x00\xff\r\n", "ü/ö?", "~-._"}},
+		"every_byte":      everyByte(),
 		"many":            {"a": {"1"}, "b": {"1"}, "c": {"1"}, "d": {"1"}, "e": {"1"}, "f": {"1"}, "g": {"1"}, "h": {"1"}, "i": {"1"}, "j": {"1"}, "k": {"1"}, "l": {"1"}, "m": {"1"}, "n": {"1"}, "o": {"1"}, "p": {"1"}, "q": {"1"}, "r": {"1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -21,4 +22,13 @@ func TestEncodeForm(t *testing.T) {
 			}
 		})
 	}
+}
+
+// everyByte has each byte by itself, as a name and as a value.
+func everyByte() url.Values {
+	v := make(url.Values)
+	for c := range 256 {
+		v.Set(string([]byte{byte(c)}), string([]byte{byte(c)}))
+	}
+	return v
 }

@@ -115,6 +115,7 @@ func TestHostileToken(t *testing.T) {
 		"html":                 {respond(403, "text/html", `<h1>Forbidden`), ""},
 		"too_many_requests":    {challenge(429, ``), ""},
 		"server_error":         {respond(500, "application/json", `{"error":"server_error"}`), "server_error"},
+		"json_by_another_name": {respond(400, "text/plain", `{"error":"a"}`), ""},
 		"bad_json_in_an_error": {respond(400, "application/json", `{"error":"a","error":"b"}`), ""},
 	} {
 		t.Run("128_"+name, func(t *testing.T) {

@@ -210,6 +210,8 @@ func TestHostileJARM(t *testing.T) {
 		}
 		_, err = res.PendingKey()
 		r.reason(err, oidc.BadEncryption)
+		_, err = r.c.PendingKey(res) // it has the key, and nothing agreed to open with it
+		r.reason(err, oidc.BadEncryption)
 		if key, err := oidc.JWE().PendingKey(res, enc); err != nil || key != pending.State {
 			t.Errorf("PendingKey with the key: %v", err)
 		}
