@@ -72,18 +72,20 @@ func (c *Client) InspectIDToken(ctx context.Context, raw string, e ExpectedIDTok
 	if !ok {
 		return i
 	}
-	if h.Enc != "" {
-		inner, err := c.decryptIfAgreed(&checker{ctx: ctx, step: StepIDToken}, raw, c.c.Metadata.IDTokenEncryptedResponseAlg, c.c.Metadata.IDTokenEncryptedResponseEnc)
-		if err == nil && inner == raw {
+	if m := &c.c.Metadata; h.Enc != "" || m.IDTokenEncryptedResponseAlg != "" {
+		inner, err := c.decryptIfAgreed(&checker{ctx: ctx, step: StepIDToken}, raw, m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc)
+		if inner == raw {
 			err = &ProtocolError{Reason: BadEncryption, Spec: "Core 3.1.3.7 (1)", Detail: "the token is encrypted, which was not agreed"}
 		}
 		if err != nil {
 			_ = k.failed(err.(*ProtocolError), "the token is encrypted as agreed")
+			if h.Enc != "" {
+				return i
+			}
+		} else if h, ok = i.readForm(k, inner); !ok {
 			return i
-		}
-		raw = inner
-		if h, ok = i.readForm(k, raw); !ok {
-			return i
+		} else {
+			raw = inner
 		}
 	}
 	if c.idTokenAlgs[0] == "none" {

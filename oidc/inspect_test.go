@@ -103,9 +103,14 @@ func TestInspectIDToken(t *testing.T) {
 			t.Errorf("%v, claims %s", i.Err(), i.Claims)
 		}
 		nothing := encrypt(t, jose.RSA_OAEP_256, jose.A128GCM, &opKey().PublicKey, "", "hello")
-		if i := r.c.InspectIDToken(ctx, nothing, oidc.ExpectedIDToken{Nonce: nonce}); i.OK() {
-			t.Error("an encrypted greeting passes")
+		if got := failedChecks(r.c.InspectIDToken(ctx, nothing, oidc.ExpectedIDToken{Nonce: nonce})); !slices.Equal(got, []oidc.Reason{oidc.MalformedToken}) {
+			t.Errorf("an encrypted greeting fails by %q", got)
 		}
+		if got := failedChecks(r.c.InspectIDToken(ctx, raw, oidc.ExpectedIDToken{Nonce: "another"})); !slices.Equal(got, []oidc.Reason{oidc.BadEncryption, oidc.BadNonce}) {
+			t.Errorf("what is not encrypted fails by %q", got)
+		}
+		_, err := r.c.VerifyIDToken(ctx, raw, oidc.ExpectedIDToken{Nonce: nonce})
+		r.reason(err, oidc.BadEncryption)
 	})
 }
 
@@ -130,6 +135,11 @@ func TestInspectToken(t *testing.T) {
 		i := oidc.InspectToken(c.raw, now)
 		if got := failedChecks(i); !slices.Equal(got, c.want) {
 			t.Errorf("%s: failed %q, want %q", name, got, c.want)
+		}
+	}
+	for _, payload := range []string{b64([]byte("hello")), b64([]byte(`{"a":1}`)) + "!", b64([]byte(`{"a":1,"a":2}`))} {
+		if i := oidc.InspectToken(b64(header)+"."+payload+".c2ln", now); i.Claims != nil || string(i.Header) != string(header) || i.OK() {
+			t.Errorf("%s: claims %s", payload, i.Claims)
 		}
 	}
 	if i := oidc.InspectToken(signRS256(header, []byte(`{"a":1}`)), now); string(i.Claims) != `{"a":1}` || string(i.Header) != string(header) {
