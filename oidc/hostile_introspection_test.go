@@ -55,6 +55,9 @@ func TestIntrospect(t *testing.T) {
 		"encrypted": func(m *oidc.ClientMetadata) {
 			m.IntrospectionEncryptedResponseAlg, m.IntrospectionEncryptedResponseEnc, m.JWKS = "ECDH-ES", "A256GCM", set
 		},
+		"signed and encrypted": func(m *oidc.ClientMetadata) {
+			m.IntrospectionSignedResponseAlg, m.IntrospectionEncryptedResponseAlg, m.JWKS = "ES256", "ECDH-ES", set
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &rig{t: t, op: newOP(t), wire: &wire{}}

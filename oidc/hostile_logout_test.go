@@ -54,6 +54,8 @@ func TestHostileLogout(t *testing.T) {
 		{"264_wrong_aud", with("aud", "other"), oidc.BadAudience},
 		{"264_no_sub_and_no_sid", func(c map[string]any) { delete(c, "sub"); delete(c, "sid") }, oidc.BadSubject},
 		{"264_sub_too_long", with("sub", strings.Repeat("a", 300)), oidc.BadSubject},
+		{"264_sub_of_the_bound", with("sub", strings.Repeat("a", oidc.MaxSubject)), ""},
+		{"264_sub_beyond_it", with("sub", strings.Repeat("a", oidc.MaxSubject+1)), oidc.BadSubject},
 		{"264_sid_a_number", with("sid", 7), oidc.BadClaim},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -75,7 +77,7 @@ func TestHostileLogout(t *testing.T) {
 			}
 		})
 	}
-	for typ, want := range map[string]oidc.Reason{"logout+jwt": "", "application/logout+jwt": "", "JWT": "", "at+jwt": oidc.BadType, "id_token+jwt": oidc.BadType} {
+	for typ, want := range map[string]oidc.Reason{"": "", "x": oidc.BadType, "logout+jwt": "", "application/logout+jwt": "", "JWT": "", "at+jwt": oidc.BadType, "id_token+jwt": oidc.BadType} {
 		t.Run("260_typ_"+strings.NewReplacer("+", "_", "/", "_").Replace(typ), func(t *testing.T) {
 			_, err := r.c.VerifyLogoutToken(t.Context(), sign(typ, good()))
 			if want == "" && err != nil {
@@ -127,7 +129,8 @@ func TestHostileLogout(t *testing.T) {
 		"iss_alone":    {"iss=" + iss, "", oidc.MissingParameter},
 		"sid_twice":    {"iss=" + iss + "&sid=a&sid=b", "", oidc.DuplicateParameter},
 		"iss_twice":    {"iss=" + iss + "&iss=x&sid=b", "", oidc.DuplicateParameter},
-		"sid_too_long": {"iss=" + iss + "&sid=" + strings.Repeat("a", 1000), "", oidc.MissingParameter},
+		"sid_at_bound": {"iss=" + iss + "&sid=" + strings.Repeat("a", oidc.MaxState), strings.Repeat("a", oidc.MaxState), ""},
+		"sid_too_long": {"iss=" + iss + "&sid=" + strings.Repeat("a", oidc.MaxState+1), "", oidc.MissingParameter},
 	} {
 		t.Run("269_front_channel_"+name, func(t *testing.T) {
 			q, err := url.ParseQuery(c.query)
@@ -204,9 +207,11 @@ func TestLogoutRequest(t *testing.T) {
 	other := setup(t, newOP(t)).mustLogin()
 	_, err = r.c.Logout(oidc.LogoutParams{IDToken: other.IDToken})
 	wantInput(t, err, oidc.BadParameter)
-	long, err := r.c.Logout(oidc.LogoutParams{LogoutHint: strings.Repeat("a", oidc.MaxAuthURL)})
-	if err != nil || !long.Post() {
-		t.Errorf("a long one: %v", err)
+	for more, post := range map[int]bool{0: false, 1: true} {
+		hint := strings.Repeat("a", oidc.MaxAuthURL-len(bare.URL())-len("&logout_hint=")+more)
+		if long, err := r.c.Logout(oidc.LogoutParams{LogoutHint: hint}); err != nil || len(long.URL()) != oidc.MaxAuthURL+more || long.Post() != post {
+			t.Errorf("a URL of MaxAuthURL and %d: %v, %v", more, long, err)
+		}
 	}
 	member(op, "end_session_endpoint", op.Issuer+"/logout?state=fixed")
 	if err := r.p.Reload(t.Context()); err != nil {
@@ -235,5 +240,8 @@ func TestSessionFrame(t *testing.T) {
 		if _, ok := r.c.SessionFrame(&oidc.Tokens{SessionState: state}); ok {
 			t.Errorf("session_state %q", state)
 		}
+	}
+	if _, ok := setup(t, newOP(t)).c.SessionFrame(&oidc.Tokens{SessionState: "abc.def"}); ok {
+		t.Error("an OP without such a page")
 	}
 }

@@ -134,7 +134,7 @@ func TestPublicJWKS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := oidc.PublicJWKS(testKey(), oidc.Key{Private: opKey(), ID: "rsa", Use: "enc", Alg: "RSA-OAEP-256"}, oidc.Key{Private: opKey()}, oidc.Key{Private: ed}, oidc.Key{Private: p384}, oidc.Key{Private: p521})
+	set, err := oidc.PublicJWKS(testKey(), oidc.Key{Private: opKey(), ID: "rsa", Use: "enc", Alg: "RSA-OAEP-256"}, oidc.Key{Private: opKey()}, oidc.Key{Private: ed}, oidc.Key{Private: p384}, oidc.Key{Private: p521}, oidc.Key{Private: p384, Use: "enc"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,13 +142,13 @@ func TestPublicJWKS(t *testing.T) {
 	if err := json.Unmarshal(set, &w); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"ES256", "RSA-OAEP-256", "RS256", "EdDSA", "ES384", "ES512"}
+	want := []any{"ES256", "RSA-OAEP-256", "RS256", "EdDSA", "ES384", "ES512", nil} // one to encrypt for is of any
 	if len(w.Keys) != len(want) {
 		t.Fatalf("got %s", set)
 	}
 	for i, k := range w.Keys {
 		if k["alg"] != want[i] || k["kid"] == "" || k["kid"] == nil {
-			t.Errorf("key %d is %v, want alg %s", i, k, want[i])
+			t.Errorf("key %d is %v, want alg %v", i, k, want[i])
 		}
 		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "k"} {
 			if _, ok := k[private]; ok {
@@ -157,10 +157,11 @@ func TestPublicJWKS(t *testing.T) {
 		}
 	}
 	for name, k := range map[string]oidc.Key{
-		"none":          {},
-		"secret":        {Private: []byte("a secret of many bytes, more than it takes")},
-		"foreign":       {Private: strangeKey{}},
-		"alg of others": {Private: clientKey(), Alg: "RS256"},
+		"none":              {},
+		"secret":            {Private: []byte("a secret of many bytes, more than it takes")},
+		"foreign":           {Private: strangeKey{}},
+		"foreign of an alg": {Private: strangeKey{}, Alg: "RS256"},
+		"alg of others":     {Private: clientKey(), Alg: "RS256"},
 	} {
 		if _, err := oidc.PublicJWKS(k); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -193,9 +193,6 @@ func (c *Client) checkLogoutClaims(k *checker, w *idClaims) error {
 }
 
 func isLogoutEvent(events string) bool {
-	if events == "" {
-		return false
-	}
 	found := false
 	err := strictjson.Scan(events, func(name, value string) error {
 		if name == logoutEvent {

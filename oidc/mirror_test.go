@@ -226,6 +226,9 @@ func TestMetadataDefaults(t *testing.T) {
 		strings.Join(md.ResponseModesSupported, " ") != "query fragment" || strings.Join(md.ClaimTypesSupported, " ") != "normal" || strings.Join(md.TokenEndpointAuthMethodsSupported, " ") != "client_secret_basic private_key_jwt" {
 		t.Errorf("got %+v", md)
 	}
+	if strings.Join(md.RevocationEndpointAuthMethodsSupported, " ") != "client_secret_basic" {
+		t.Errorf("revocation by %q", md.RevocationEndpointAuthMethodsSupported)
+	}
 	var more map[string]json.RawMessage
 	if err := md.Claims(&more); err != nil || string(more["vendor_member"]) != `[1,{"a":null}]` {
 		t.Errorf("%s, %v", more["vendor_member"], err)
@@ -233,6 +236,11 @@ func TestMetadataDefaults(t *testing.T) {
 	if md, err = oidc.ParseProviderMetadata([]byte(`{"issuer":"x","request_uri_parameter_supported":false}`)); err != nil || md.RequestURIParameterSupported {
 		t.Errorf("false is not false: %v", err)
 	}
+	if strings.Join(md.TokenEndpointAuthMethodsSupported, " ") != "client_secret_basic" {
+		t.Errorf("authentication by %q", md.TokenEndpointAuthMethodsSupported)
+	}
+	md.Raw = nil
+	wantInput(t, md.Claims(&more), oidc.BadParameter)
 }
 
 // TestAuthResponseTable parses whole URLs, bare queries and forms.

@@ -258,6 +258,11 @@ func TestMasked(t *testing.T) {
 		{"form that cannot be read", "code=%zz", "[redacted]"},
 		{"jwt", "eyJhbGciOiJub25lIn0.e30.", "[redacted]"},
 		{"encrypted jwt", "eyJhbGciOiJub25lIn0.a.b.c.d", "[redacted]"},
+		{"word", "hello", "hello"},
+		{"text", "hello = world", "hello = world"},
+		{"lines", "a=b\nc=d", "a=b\nc=d"},
+		{"dots that are no jwt", "1.2.3", "1.2.3"},
+		{"part of a jwt", "eyJhbGciOiJub25lIn0", "eyJhbGciOiJub25lIn0"},
 		{"page", "<p>hello = world", "<p>hello = world"},
 		{"keys", `{"keys":[{"kty":"RSA","n":"x"}]}`, `{"keys":[{"kty":"RSA","n":"x"}]}`},
 	} {
