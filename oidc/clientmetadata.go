@@ -306,7 +306,7 @@ func checkRedirectURI(raw string) (problem string) {
 	switch {
 	case err != nil || !u.IsAbs():
 		return "a redirect URI must be absolute"
-	case u.Fragment != "" || strings.Contains(raw, "#"):
+	case strings.Contains(raw, "#"):
 		return "a redirect URI has no fragment (RFC 6749 section 3.1.2)"
 	case u.User != nil:
 		return "a redirect URI with user information is refused"

@@ -37,6 +37,7 @@ func TestDemandedClaims(t *testing.T) {
 		}{1, "<"}}), "intent", map[string]any{"a": "<", "b": 1}, ""},
 		{"a number beyond floats", intent(oidc.ClaimRequest{Essential: true, Value: int64(1<<53 + 1)}), "intent", int64(1 << 53), oidc.BadClaim},
 		{"a wish", intent(oidc.ClaimRequest{Value: "urn:7"}), "intent", "urn:8", ""},
+		{"no choice", &oidc.ClaimsRequest{IDToken: map[string]*oidc.ClaimRequest{"intent": nil}}, "intent", nil, ""},
 		{"essential, of any value", intent(oidc.ClaimRequest{Essential: true}), "intent", nil, ""},
 		{"sub", &oidc.ClaimsRequest{IDToken: map[string]*oidc.ClaimRequest{"sub": {Value: op.Users()[0].Sub}}}, "sub", "somebody-else", oidc.BadClaim},
 		{"of UserInfo", &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"intent": {Essential: true, Value: "urn:7"}}}, "intent", "urn:8", ""},

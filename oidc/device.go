@@ -211,7 +211,7 @@ func (c *Client) PollDevice(ctx context.Context, l *DeviceLogin) (_ *Tokens, err
 }
 
 func (c *Client) ownDevice(k *checker, l *DeviceLogin) error {
-	if l == nil || l.code == "" || l.provider != c.p {
+	if l == nil || l.provider != c.p {
 		return &InputError{Reason: BadParameter, Field: "DeviceLogin", Detail: "it is not one of this client's BeginDevice"}
 	}
 	return nil

@@ -271,6 +271,10 @@ func TestDevice(t *testing.T) {
 		wantInput(t, err, oidc.BadParameter)
 		_, err = r.c.PollDevice(t.Context(), nil)
 		wantInput(t, err, oidc.BadParameter)
+		_, err = r.c.PollDevice(t.Context(), &oidc.DeviceLogin{})
+		wantInput(t, err, oidc.BadParameter)
+		_, err = r.c.FinishDevice(t.Context(), nil)
+		wantInput(t, err, oidc.BadParameter)
 		wantNoCall(t, op, oidctest.EndpointToken)
 	})
 	t.Run("an_op_without_it", func(t *testing.T) {
@@ -284,6 +288,152 @@ func TestDevice(t *testing.T) {
 		_, l, _ := deviceLogin(t, newOP(t))
 		if text := fmt.Sprintf("%v %+v %#v %s %v", l, l, l, marshal(l), l.LogValue()); strings.Contains(text, l.UserCode) || strings.Contains(text, "device-") {
 			t.Error(text)
+		}
+	})
+}
+
+// TestDeviceParams: openid is asked for once, and what is no scope not at all.
+func TestDeviceParams(t *testing.T) {
+	bubble(t, func(t *testing.T, op *oidctest.OP) {
+		r := service(t, op, deviceClient())
+		for want, p := range map[string]oidc.DeviceParams{
+			"openid": {}, "openid email": {Scopes: []string{"email"}}, "email openid": {Scopes: []string{"email", "openid"}}, "email": {Scopes: []string{"email"}, OAuthOnly: true},
+		} {
+			op.ClearLog()
+			if _, err := r.c.BeginDevice(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			if got := op.Requests(oidctest.EndpointDevice)[0].Form.Get("scope"); got != want {
+				t.Errorf("asked for %q, want %q", got, want)
+			}
+		}
+		op.ClearLog()
+		_, err := r.c.BeginDevice(t.Context(), oidc.DeviceParams{Scopes: []string{"a b"}})
+		wantInput(t, err, oidc.BadParameter)
+		wantNoCall(t, op, oidctest.EndpointDevice)
+	})
+}
+
+// TestDeviceAnswers: what is to be shown can be shown, and nothing is longer than it
+// may be.
+func TestDeviceAnswers(t *testing.T) {
+	bubble(t, func(t *testing.T, op *oidctest.OP) {
+		r := service(t, op, deviceClient())
+		good := func() map[string]any {
+			return map[string]any{"device_code": "d", "user_code": "u", "verification_uri": "https://op.test/d", "expires_in": 100}
+		}
+		set := func(name string, v any) string {
+			m := good()
+			m[name] = v
+			return string(marshal(m))
+		}
+		const uri, complete = "verification_uri", "verification_uri_complete"
+		long := "https://op.test/" + strings.Repeat("a", oidc.MaxVerificationURI-len("https://op.test/"))
+		for _, c := range []struct {
+			status     int
+			kind, body string
+			want       outcome
+		}{
+			{200, "application/json", string(marshal(good())), harmless},
+			{200, "text/html", string(marshal(good())), outcome(oidc.UnexpectedMediaType)},
+			{200, "application/json", "[]", outcome(oidc.MalformedResponse)},
+			{200, "application/json", set("error", "invalid_scope"), "op: invalid_scope"},
+			{400, "application/json", `{"error":"invalid_scope"}`, "op: invalid_scope"},
+			{201, "application/json", string(marshal(good())), "op: "},
+			{200, "application/json", set("device_code", strings.Repeat("d", oidc.MaxCode)), harmless},
+			{200, "application/json", set("device_code", strings.Repeat("d", oidc.MaxCode+1)), outcome(oidc.BadDeviceResponse)},
+			{200, "application/json", set("user_code", strings.Repeat("u", oidc.MaxUserCode)), harmless},
+			{200, "application/json", set("user_code", strings.Repeat("u", oidc.MaxUserCode+1)), outcome(oidc.BadDeviceResponse)},
+			{200, "application/json", set(uri, long), harmless},
+			{200, "application/json", set(uri, long+"a"), outcome(oidc.BadDeviceResponse)},
+			{200, "application/json", set(uri, "https://op.test@evil.example/"), outcome(oidc.BadDeviceResponse)},
+			{200, "application/json", set(uri, "https://op.test/%zz"), outcome(oidc.BadDeviceResponse)},
+			{200, "application/json", set(uri, "https://op.test/a b"), outcome(oidc.BadDeviceResponse)},
+			{200, "application/json", set(uri, "https://op.test/\u202e"), outcome(oidc.BadDeviceResponse)},
+			{200, "application/json", set(uri, "https:/d"), outcome(oidc.BadDeviceResponse)},
+			{200, "application/json", set(uri, "ftp://op.test/d"), outcome(oidc.InsecureURL)},
+			{200, "application/json", set(complete, long+"a"), outcome(oidc.BadDeviceResponse)},
+		} {
+			op.Intercept(oidctest.EndpointDevice, respond(c.status, c.kind, c.body))
+			l, err := r.c.BeginDevice(t.Context(), oidc.DeviceParams{})
+			wantOutcome(t, r, err, c.want)
+			if oe, ok := errors.AsType[*oidc.OPError](err); ok && oe.StatusCode != c.status {
+				t.Errorf("%d %s: told status %d", c.status, c.body, oe.StatusCode)
+			}
+			if (l == nil) != (err != nil) {
+				t.Errorf("%d %s: got %v beside %v", c.status, c.body, l, err)
+			}
+		}
+		// The name in early drafts counts where the later one is not there.
+		for body, want := range map[string]string{
+			`{"device_code":"d","user_code":"u","verification_url":"https://op.test/old","expires_in":9}`:                                          "https://op.test/old",
+			`{"device_code":"d","user_code":"u","verification_url":"https://op.test/old","verification_uri":"https://op.test/new","expires_in":9}`: "https://op.test/new",
+			`{"device_code":"d","user_code":"u","verification_uri":"https://op.test/new","verification_url":"https://op.test/old","expires_in":9}`: "https://op.test/new",
+			`{"device_code":"d","user_code":"u","verification_uri":null,"verification_url":"https://op.test/old","expires_in":9,"error":null}`:     "https://op.test/old",
+		} {
+			op.Intercept(oidctest.EndpointDevice, respond(200, "application/json", body))
+			if l, err := r.c.BeginDevice(t.Context(), oidc.DeviceParams{}); err != nil || l.VerificationURI != want {
+				t.Errorf("%s: got %v, %v", body, l, err)
+			}
+		}
+	})
+}
+
+// TestDeviceOverHTTP: where http is allowed, no third scheme is.
+func TestDeviceOverHTTP(t *testing.T) {
+	op := newOP(t)
+	opts := options(op)
+	opts.InsecureAllowHTTP = true
+	md := byHand(op)
+	md.DeviceAuthorizationEndpoint = op.URL(oidctest.EndpointDevice)
+	p, err := oidc.NewProvider(md, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := oidc.NewClient(p, oidc.ClientConfig{ID: "c", Metadata: oidc.ClientMetadata{GrantTypes: []string{oidc.GrantDeviceCode}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for scheme, want := range map[string]oidc.Reason{"https": "", "http": "", "ftp": oidc.InsecureURL} {
+		op.Intercept(oidctest.EndpointDevice, respond(200, "application/json", `{"device_code":"d","user_code":"u","verification_uri":"`+scheme+`://op.test/d","expires_in":9}`))
+		_, err := c.BeginDevice(t.Context(), oidc.DeviceParams{})
+		if want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", scheme, err)
+			}
+			continue
+		}
+		wantReason(t, err, want)
+	}
+}
+
+// TestDeviceByOAuthOnly: a server that is no OpenID Provider is not asked for an ID
+// Token, and one that it sends all the same is not read.
+func TestDeviceByOAuthOnly(t *testing.T) {
+	bubble(t, func(t *testing.T, op *oidctest.OP) {
+		md := byHand(op)
+		md.DeviceAuthorizationEndpoint = op.URL(oidctest.EndpointDevice)
+		p, err := oidc.NewProvider(md, options(op))
+		if err != nil {
+			t.Fatal(err)
+		}
+		known := op.AddClient(deviceClient())
+		c, err := oidc.NewClient(p, oidc.ClientConfig{ID: known.ID, Secret: known.Secret, OAuthOnly: &oidc.OAuthOnly{Endpoint: op.URL(oidctest.EndpointUserInfo), SubjectMember: "sub"},
+			Metadata: oidc.ClientMetadata{GrantTypes: known.GrantTypes}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := c.BeginDevice(t.Context(), oidc.DeviceParams{Scopes: []string{"email"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scope := op.Requests(oidctest.EndpointDevice)[0].Form.Get("scope"); scope != "email" {
+			t.Errorf("asked for %q", scope)
+		}
+		_ = op.Approve(l.UserCode, "")
+		tokenMember(op, "id_token", "of.no.use")
+		if tok, err := c.FinishDevice(t.Context(), l); err != nil || tok.IDToken != nil {
+			t.Errorf("got %v, %v", tok, err)
 		}
 	})
 }

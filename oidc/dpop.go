@@ -163,21 +163,25 @@ func importDPoPKey(text string) (*DPoPKey, error) {
 	if err != nil {
 		return nil, bad
 	}
+	var key *DPoPKey
 	switch alg {
 	case "ES256":
 		if k, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), private); err == nil {
-			return ecKey(alg, k)
+			key, _ = ecKey(alg, k)
 		}
 	case "EdDSA", "Ed25519":
 		if len(private) == ed25519.SeedSize {
-			return edKey(alg, ed25519.NewKeyFromSeed(private))
+			key, _ = edKey(alg, ed25519.NewKeyFromSeed(private))
 		}
 	case "PS256":
 		if k, err := x509.ParsePKCS1PrivateKey(private); err == nil {
-			return rsaKey(alg, k)
+			key, _ = rsaKey(alg, k) // none of a key that is too short
 		}
 	}
-	return nil, bad
+	if key == nil {
+		return nil, bad
+	}
+	return key, nil
 }
 
 // Format prints the thumbprint and never the key.

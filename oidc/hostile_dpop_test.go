@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -357,11 +360,43 @@ func TestDPoPKeyIsNotPrinted(t *testing.T) {
 			}
 		}
 	}
-	if _, err := oidc.ImportPending(bytes.Replace(x, []byte(`"dk":"ES256.`), []byte(`"dk":"RS256.`), 1)); err == nil {
-		t.Error("a key of another kind was imported")
+	if key := (*oidc.DPoPKey)(nil); key.LogValue().String() != "" || fmt.Sprint(key) != "oidc.DPoPKey{}" {
+		t.Errorf("no key is logged as %q, printed as %v", key.LogValue(), key)
 	}
-	if _, err := oidc.ImportPending(bytes.Replace(x, []byte(secret), []byte("AAAA"), 1)); err == nil {
-		t.Error("a broken key was imported")
+}
+
+// TestDPoPKeyIsImported, if it was written by Export.
+func TestDPoPKeyIsImported(t *testing.T) {
+	r := setup(t, newOP(t))
+	r.client(withDPoP(oidc.DPoPES256()))
+	pending, _ := r.begin()
+	x, err := pending.Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept struct{ DK string }
+	if err := json.Unmarshal(x, &kept); err != nil {
+		t.Fatal(err)
+	}
+	short, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := b64(make([]byte, ed25519.SeedSize))
+	for dk, good := range map[string]bool{
+		kept.DK: true, "": true, "EdDSA." + seed: true, "Ed25519." + seed: true, "PS256." + b64(x509.MarshalPKCS1PrivateKey(opKey())): true,
+		kept.DK + "!": false, "EdDSA." + seed + "!": false, "ES256.AAAA": false, "ES256." + b64(make([]byte, 32)): false, "EdDSA.AAAA": false, "EdDSA." + seed + "AA": false, "PS256.AAAA": false,
+		"PS256." + b64(x509.MarshalPKCS1PrivateKey(short)): false, strings.Replace(kept.DK, "ES256", "RS256", 1): false, "ES256": false, "EdDSA": false, "x": false,
+	} {
+		p, err := oidc.ImportPending(bytes.Replace(x, []byte(kept.DK), []byte(dk), 1))
+		switch {
+		case !good:
+			wantInput(t, err, oidc.BadParameter)
+		case err != nil:
+			t.Errorf("%.20s: %v", dk, err)
+		case (p.DPoP == nil) != (dk == ""):
+			t.Errorf("%.20s: got the key %v", dk, p.DPoP)
+		}
 	}
 }
 
