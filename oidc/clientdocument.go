@@ -2,13 +2,13 @@ package oidc
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"path"
 	"strconv"
 	"strings"
 
 	"rely.example/internal/jose"
-	"rely.example/internal/strictjson"
 )
 
 // MaxClientDocument is how long the document of a client may be, in bytes: OPs are
@@ -47,18 +47,11 @@ func ClientDocument(id string, m ClientMetadata) ([]byte, error) {
 			return nil, &InputError{Reason: ProtectedParameter, Field: "ClientMetadata.Extra", Detail: name + " does not belong there"}
 		}
 	}
-	b, err := m.MarshalJSON()
-	if err != nil {
-		return nil, err
+	if m.Extra = maps.Clone(m.Extra); m.Extra == nil {
+		m.Extra = make(map[string]json.RawMessage)
 	}
-	all, err := strictjson.Object(b)
-	if err != nil {
-		return nil, err
-	}
-	if all["client_id"], err = json.Marshal(id); err != nil {
-		return nil, err
-	}
-	doc, err := json.Marshal(all)
+	m.Extra["client_id"], _ = json.Marshal(id) // a text
+	doc, err := m.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +74,8 @@ func checkDocumentID(id string) error {
 		return bad("it is no https URL")
 	case u.User != nil || strings.Contains(id, "#"):
 		return bad("it has user information or a fragment")
-	case u.Path == "" || u.Path == "/":
-		return bad("it has no path")
 	case path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/"):
-		return bad("its path has a dot segment or an empty one")
+		return bad("it has no path, or one with a dot segment or an empty one")
 	}
 	return nil
 }

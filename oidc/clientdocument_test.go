@@ -23,7 +23,7 @@ func TestClientDocument(t *testing.T) {
 	if err := json.Unmarshal(doc, &got); err != nil || got["client_id"] != id || got["token_endpoint_auth_method"] != "none" {
 		t.Errorf("got %s, %v", doc, err)
 	}
-	for _, bad := range []string{"", "app", "http://rp.example/c", "https://rp.example", "https://rp.example/", "https://u@rp.example/c", "https://rp.example/c#f", "https://rp.example/a/../c", "https://rp.example//c"} {
+	for _, bad := range []string{"", "app", "http://rp.example/c", "https://rp.example", "https://rp.example/", "https://u@rp.example/c", "https://rp.example/c#f", "https://rp.example/a/../c", "https://rp.example//c", "https:///c", "https://rp.example/%zz"} {
 		_, err := oidc.ClientDocument(bad, m)
 		if err == nil {
 			t.Fatalf("%q: accepted", bad)
@@ -36,6 +36,18 @@ func TestClientDocument(t *testing.T) {
 	wantInput(t, err, oidc.BadConfig)
 	_, err = oidc.ClientDocument(id, oidc.ClientMetadata{RedirectURIs: m.RedirectURIs, Extra: map[string]json.RawMessage{"client_secret": json.RawMessage(`"s"`)}})
 	wantInput(t, err, oidc.ProtectedParameter)
+
+	if doc, err = oidc.ClientDocument(id+"/", oidc.ClientMetadata{GrantTypes: []string{oidc.GrantDeviceCode}}); err != nil || strings.Contains(string(doc), "redirect_uris") {
+		t.Errorf("a client that needs no redirect URI: got %s, %v", doc, err)
+	}
+	for length, good := range map[int]bool{oidc.MaxClientDocument: true, oidc.MaxClientDocument + 1: false} {
+		long := oidc.ClientMetadata{GrantTypes: []string{oidc.GrantDeviceCode}, ClientName: strings.Repeat("a", length-len(doc)-len(`"client_name":"",`))}
+		doc, err := oidc.ClientDocument(id+"/", long)
+		if good && len(doc) == length {
+			continue
+		}
+		wantInput(t, err, oidc.BadConfig)
+	}
 
 	p, err := discoverAt(t, newOP(t, func(c *oidctest.Config) { c.ClientDocuments = true }))
 	if err != nil {
@@ -211,10 +223,12 @@ func TestClientDocumentRules(t *testing.T) {
 		"a private key that cannot be read": func(m *oidc.ClientMetadata) {
 			m.JWKS = json.RawMessage(`{"keys":[{"kty":"OKP","kid":7,"d":"nWGxne"}]}`)
 		},
-		"keys that are none":        func(m *oidc.ClientMetadata) { m.JWKS = json.RawMessage(`{"keys":7}`) },
-		"no redirect URI":           func(m *oidc.ClientMetadata) { m.RedirectURIs = nil },
-		"a redirect with fragment":  func(m *oidc.ClientMetadata) { m.RedirectURIs = []string{redirectURI + "#f"} },
-		"larger than what is taken": func(m *oidc.ClientMetadata) { m.ClientName = strings.Repeat("a", oidc.MaxClientDocument) },
+		"keys that are none":            func(m *oidc.ClientMetadata) { m.JWKS = json.RawMessage(`{"keys":7}`) },
+		"further members that are none": func(m *oidc.ClientMetadata) { m.Extra = map[string]json.RawMessage{"x": json.RawMessage("{")} },
+		"a type of its own":             func(m *oidc.ClientMetadata) { m.ApplicationType = "desktop" },
+		"no redirect URI":               func(m *oidc.ClientMetadata) { m.RedirectURIs = nil },
+		"a redirect with fragment":      func(m *oidc.ClientMetadata) { m.RedirectURIs = []string{redirectURI + "#f"} },
+		"larger than what is taken":     func(m *oidc.ClientMetadata) { m.ClientName = strings.Repeat("a", oidc.MaxClientDocument) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := base()
