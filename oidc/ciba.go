@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -342,35 +343,40 @@ func (p *CIBAParams) claims() (param, demands string, err error) {
 	if p.Claims == nil && p.RequireTrustFramework == "" {
 		return "", "", nil
 	}
-	ask := make(map[string]map[string]any)
+	var own ClaimsRequest
+	if p.Claims != nil {
+		own = *p.Claims
+	}
+	if _, err := json.Marshal(own); err != nil {
+		return "", "", err
+	}
+	idToken := make(map[string]any)
 	essential := make(map[string]*ClaimRequest)
-	if c := p.Claims; c != nil {
-		for name, of := range map[string]map[string]*ClaimRequest{"userinfo": c.UserInfo, "id_token": c.IDToken} {
-			for claim, r := range of {
-				if ask[name] == nil {
-					ask[name] = make(map[string]any)
-				}
-				ask[name][claim] = r
-				if name == "id_token" && r != nil && r.Essential {
-					essential[claim] = r
-				}
-			}
+	for claim, r := range own.IDToken {
+		idToken[claim] = r
+		if r != nil && r.Essential {
+			essential[claim] = r
 		}
 	}
 	if p.RequireTrustFramework != "" {
-		if ask["id_token"] == nil {
-			ask["id_token"] = make(map[string]any)
-		}
-		ask["id_token"]["txn"] = &ClaimRequest{Essential: true}
-		ask["id_token"]["verified_claims"] = map[string]any{
+		txn := &ClaimRequest{Essential: true}
+		idToken["txn"], essential["txn"] = txn, txn
+		idToken["verified_claims"] = map[string]any{
 			"verification": map[string]any{"trust_framework": map[string]string{"value": p.RequireTrustFramework}},
 			"claims":       map[string]any{},
 		}
-		essential["txn"] = &ClaimRequest{Essential: true}
+	}
+	ask := make(map[string]any)
+	maps.Copy(ask, own.Extra)
+	if len(own.UserInfo) > 0 {
+		ask["userinfo"] = own.UserInfo
+	}
+	if len(idToken) > 0 {
+		ask["id_token"] = idToken
 	}
 	b, err := json.Marshal(ask)
-	if err != nil || len(essential) == 0 {
-		return string(b), "", err
+	if err != nil {
+		return "", "", err
 	}
 	d, err := json.Marshal(essential)
 	return string(b), string(d), err

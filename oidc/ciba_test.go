@@ -137,6 +137,7 @@ func TestCIBA(t *testing.T) {
 		for name, p := range map[string]oidc.CIBAParams{
 			"no hint": {}, "two hints": {LoginHint: "a", LoginHintToken: "b"}, "three hints": {LoginHint: "a", LoginHintToken: "b", IDTokenHint: "c"},
 			"claims":         {LoginHint: "a", Claims: &oidc.ClaimsRequest{IDToken: map[string]*oidc.ClaimRequest{"x": {Essential: true, Value: func() {}}}}},
+			"claims twice":   {LoginHint: "a", Claims: &oidc.ClaimsRequest{Extra: map[string]any{"id_token": nil}}},
 			"some of claims": {LoginHint: "a", Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"x": {Value: func() {}}}, IDToken: map[string]*oidc.ClaimRequest{"y": {Essential: true}}}},
 			"expiry":         {LoginHint: "a", RequestedExpiry: -1}, "short expiry": {LoginHint: "a", RequestedExpiry: time.Millisecond},
 			"message": {LoginHint: "a", BindingMessage: "a\x1b[2J"}, "scope": {LoginHint: "a", Scopes: []string{"a\"b"}},
