@@ -262,9 +262,7 @@ func (c *Client) prove(ctx context.Context, step string, k *DPoPKey, method, tar
 			return nil, err
 		}
 		nonce = given
-		if t := c.p.env.trace; t != nil {
-			t.notice(ctx, Notice{Kind: NoticeRetry, Step: step, Detail: "the server asks for its nonce in the DPoP proof"})
-		}
+		c.p.env.trace.notice(ctx, Notice{Kind: NoticeRetry, Step: step, Detail: "the server asks for its nonce in the DPoP proof"})
 	}
 }
 

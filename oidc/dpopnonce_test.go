@@ -53,6 +53,10 @@ func TestNoncesOfResources(t *testing.T) {
 	if gives("two.example", "a", "b") || gives("none.example") {
 		t.Error("there is not one nonce, and it was kept")
 	}
+	gives("kept.example", "n")
+	if gives("kept.example", ""); sent("kept.example") != "n" {
+		t.Error("an empty nonce takes the place of the one before")
+	}
 	host := func(i int) string { return fmt.Sprintf("h%d.example", i) }
 	for i := range 65 {
 		gives(host(i), "first")
