@@ -119,8 +119,8 @@ func (c *ClientConfig) fillProfile() error {
 type violations []Violation
 
 func (v *violations) add(broken bool, spec, detail string) {
-	if broken {
-		*v = append(*v, Violation{spec, detail})
+	if one := (Violation{spec, detail}); broken && !slices.Contains(*v, one) {
+		*v = append(*v, one)
 	}
 }
 
@@ -188,20 +188,17 @@ func (c *Client) violatesAlgorithms(md *ProviderMetadata, v *violations) {
 	if announced := md.IDTokenSigningAlgValuesSupported; m.IDTokenSignedResponseAlg == "" && len(announced) > 0 && c.OpenID() {
 		v.add(len(c.c.Profile.admits(announced)) == 0, spec, "the OP signs ID Tokens with "+printable(strings.Join(announced, ", "))+want)
 	}
-	keys := slices.Clone(c.c.Keys)
+	// A key with a certificate may be there to be published alone (CertificateKey);
+	// firstSigningKey passes over it if the profile does not admit its algorithm.
+	keys := slices.DeleteFunc(slices.Clone(c.c.Keys), func(k Key) bool { return k.Use == "enc" || len(k.Certificates) > 0 })
 	if a, ok := c.auth.(privateKeyJWT); ok {
 		keys = append(keys, a.key)
 	}
-	told := make(map[string]bool)
 	for _, k := range keys {
-		if k.Use == "enc" || len(k.Certificates) > 0 {
-			continue
-		}
 		sk, err := k.signing()
-		if err != nil || told[sk.ID] {
-			continue // what cannot sign is refused elsewhere
+		if err != nil {
+			continue // what cannot sign is refused where it is to
 		}
-		told[sk.ID] = true
 		v.add(!slices.Contains(allowed, sk.Alg), spec, "the key "+quote(sk.ID)+" signs with "+sk.Alg+want+"; say so in Key.Alg")
 		_, err = jose.PublicKeySet(sk)
 		v.add(err != nil, strings.Replace(spec, "(1)", "(2)", 1), "the key "+quote(sk.ID)+" cannot be used: it does not fit its algorithm, or is shorter than 2048 bits")

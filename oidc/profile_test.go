@@ -1,11 +1,15 @@
 package oidc_test
 
 import (
+	"crypto"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log"
 	"maps"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -92,7 +96,14 @@ func violated(t *testing.T, err error, sections ...string) {
 func TestProfileLogins(t *testing.T) {
 	t.Run("FAPI1Advanced", func(t *testing.T) {
 		r := bank(t, oidc.FAPI1Advanced)
-		tok := r.mustLogin()
+		pending, cb := r.begin()
+		if pending.ResponseMode != oidc.ModeFragment {
+			t.Errorf("asked for mode %s, where the ID Token signs the response", pending.ResponseMode)
+		}
+		tok, err := r.finish(pending, cb)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if q := r.op.Requests(oidctest.EndpointAuthorization)[0].Query; !slices.Equal(slices.Sorted(maps.Keys(q)), []string{"client_id", "request", "response_type", "scope"}) {
 			t.Errorf("sent %v", slices.Sorted(maps.Keys(q)))
 		}
@@ -164,6 +175,15 @@ func TestProfileRefusesTheConfiguration(t *testing.T) {
 		{"audience", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Quirks.AssertionAudienceEndpoint = true }, []string{sp + "5.3.3.1 (5)"}},
 		{"rs256", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Metadata.IDTokenSignedResponseAlg = "RS256" }, []string{sp + "5.4.1 (1)"}},
 		{"rs256_key", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{keyFor(t, "RS256")} }, []string{sp + "5.4.1 (1)"}},
+		{"rs256_auth", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Auth = oidc.PrivateKeyJWT(keyFor(t, "RS256")) }, []string{sp + "5.4.1 (1)"}},
+		{"rs256_auth_with_certificate", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Auth = oidc.PrivateKeyJWT(certified(t)) }, []string{sp + "5.4.1 (1)"}},
+		{"rs256_auth_with_certificate", oidc.FAPI1Advanced, func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{certified(t)} }, []string{f1 + "8.6"}},
+		{"rs256_auth_of_the_same_name", oidc.FAPI2Security, func(c *oidc.ClientConfig) {
+			k := keyFor(t, "RS256")
+			k.ID = c.Keys[0].ID
+			c.Auth = oidc.PrivateKeyJWT(k)
+		}, []string{sp + "5.4.1 (1)"}},
+		{"unsigned_request", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Metadata.RequestObjectSigningAlg = "none" }, []string{sp + "5.4.1 (1)"}},
 		{"unsigned", oidc.FAPI2Security, func(c *oidc.ClientConfig) {
 			c.Metadata.IDTokenSignedResponseAlg, c.InsecureAllowUnsignedIDToken = "none", true
 		}, []string{sp + "5.4.1 (1)", unsigned}},
@@ -184,6 +204,7 @@ func TestProfileRefusesTheConfiguration(t *testing.T) {
 		{"any_age", oidc.FAPI1Advanced, func(c *oidc.ClientConfig) { c.MaxIDTokenAge = -1 }, []string{"Core 3.1.3.7 (10)"}},
 
 		{"implicit", oidc.OAuth21, func(c *oidc.ClientConfig) { c.Metadata.ResponseTypes = []string{"id_token token"} }, []string{"OAuth 2.1 10.1"}},
+		{"implicit_grant", oidc.OAuth21, func(c *oidc.ClientConfig) { c.Metadata.GrantTypes = []string{"implicit"} }, []string{"OAuth 2.1 10.1, 10.2"}},
 		{"password", oidc.OAuth21, func(c *oidc.ClientConfig) { c.Metadata.GrantTypes = []string{"password"} }, []string{"OAuth 2.1 10.1, 10.2"}},
 		{"http", oidc.OAuth21, func(c *oidc.ClientConfig) { c.Metadata.RedirectURIs = []string{"http://rp.example/cb"} }, []string{"OAuth 2.1 1.5"}},
 	} {
@@ -213,6 +234,164 @@ func TestProfileRefusesTheConfiguration(t *testing.T) {
 			m.ApplicationType, m.RedirectURIs = "native", []string{"http://127.0.0.1/cb", "com.example.app:/cb"}
 		})
 		r.profiled(oidc.OAuth21)
+	})
+	t.Run("redirects", func(t *testing.T) {
+		for _, u := range []struct{ application, redirect string }{
+			{"native", "http://rp.example/cb"}, {"web", "http://127.0.0.1/cb"}, {"web", "com.example.app:/cb"}, {"", "com.example.app:/cb"},
+		} {
+			config := two.config(two.keys...)
+			config.Profile, config.Metadata.ApplicationType, config.Metadata.RedirectURIs = oidc.OAuth21, u.application, []string{u.redirect}
+			_, err := oidc.NewClient(two.p, config)
+			violated(t, err, "OAuth 2.1 1.5")
+		}
+	})
+	t.Run("each_once", func(t *testing.T) {
+		config := two.config(keyFor(t, "RS256"))
+		config.Profile = oidc.FAPI2Security
+		_, err := oidc.NewClient(two.p, config)
+		pe, ok := errors.AsType[*oidc.ProfileError](err)
+		if !ok || len(pe.Violations) != 1 {
+			t.Errorf("the key that all is signed with is told of by %v", err)
+		}
+	})
+	t.Run("keys_that_cannot_sign_are_no_violation", func(t *testing.T) {
+		config := two.config(append(slices.Clone(two.keys), oidc.Key{ID: "empty"})...)
+		config.Profile = oidc.FAPI2Security
+		if _, err := oidc.NewClient(two.p, config); errors.Is(err, oidc.ProfileViolation) {
+			t.Error(err)
+		}
+	})
+}
+
+// certified is a key of RSA, for RS256 if nothing else is said, with a certificate.
+func certified(t *testing.T) oidc.Key {
+	t.Helper()
+	k := keyFor(t, "RS256")
+	signer := k.Private.(crypto.Signer)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, signer.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return oidc.Key{Private: signer, Certificates: [][]byte{der}}
+}
+
+// TestProfileAdmits: what a profile says nothing of, or allows in so many words.
+func TestProfileAdmits(t *testing.T) {
+	fapi1, fapi2 := bank(t, oidc.FAPI1Advanced), bank(t, oidc.FAPI2Security)
+	accepted := func(t *testing.T, r *rig, p oidc.Profile, edit ...func(*oidc.ClientConfig)) *rig {
+		t.Helper()
+		r = r.in(t)
+		r.profiled(p, append([]func(*oidc.ClientConfig){func(c *oidc.ClientConfig) {
+			if p == oidc.FAPI1Advanced {
+				c.Metadata.ResponseTypes, c.Certificate = []string{"code id_token"}, oidc.Certificate(issued(t, r.op, "rp"))
+			}
+		}}, edit...)...)
+		return r
+	}
+	// at is the same OP with other metadata.
+	at := func(t *testing.T, r *rig, edit func(map[string]any)) *rig {
+		t.Helper()
+		r = r.in(t)
+		r.op.TamperMetadata(edit)
+		t.Cleanup(func() { r.op.TamperMetadata(nil) })
+		r.discover()
+		return r
+	}
+	t.Run("FAPI2_bound_by_certificate", func(t *testing.T) {
+		r := accepted(t, fapi2, oidc.FAPI2Security, func(c *oidc.ClientConfig) {
+			c.DPoP, c.Certificate = nil, oidc.Certificate(issued(t, fapi2.op, "rp"))
+			c.Metadata.DPoPBoundAccessTokens, c.Metadata.TLSClientCertificateBoundAccessTokens, c.Metadata.ResponseTypes = false, true, nil
+		})
+		for _, rt := range []string{"code token", "code id_token"} {
+			_, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseType: rt})
+			wantInput(t, err, oidc.BadParameter)
+		}
+	})
+	t.Run("FAPI2_without_redirects", func(t *testing.T) {
+		r := at(t, fapi2, func(m map[string]any) { delete(m, "pushed_authorization_request_endpoint") })
+		accepted(t, r, oidc.FAPI2Security, func(c *oidc.ClientConfig) {
+			c.PAR, c.Metadata.GrantTypes, c.Metadata.RedirectURIs = oidc.PARNever, []string{oidc.GrantClientCredentials}, nil
+		})
+	})
+	t.Run("PKCE_that_is_not_announced", func(t *testing.T) {
+		r := at(t, fapi2, func(m map[string]any) { delete(m, "code_challenge_methods_supported") })
+		accepted(t, r, oidc.FAPI2Security)
+		accepted(t, r, oidc.OAuth21)
+	})
+	t.Run("algorithms_that_are_not_announced", func(t *testing.T) {
+		md := fapi1.p.Metadata()
+		md.IDTokenSigningAlgValuesSupported, md.AuthorizationSigningAlgValuesSupported = nil, nil
+		r := fapi1.in(t)
+		var err error
+		if r.p, err = oidc.NewProvider(md, r.opts); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(r.p.Close)
+		for _, mode := range []string{"", oidc.ModeJWT} {
+			accepted(t, r, oidc.FAPI1Advanced, func(c *oidc.ClientConfig) {
+				c.ResponseMode, c.Metadata.IDTokenSignedResponseAlg, c.Metadata.AuthorizationSignedResponseAlg = mode, "", ""
+			}).mustLogin()
+		}
+	})
+	t.Run("algorithms_that_are_registered", func(t *testing.T) {
+		r := at(t, fapi2, func(m map[string]any) { m["id_token_signing_alg_values_supported"] = []any{"RS256"} })
+		config := r.config(r.keys...)
+		config.Profile = oidc.FAPI2Security
+		_, err := oidc.NewClient(r.p, config)
+		wantUnsupported(t, err)
+		accepted(t, r, oidc.FAPI2Security, func(c *oidc.ClientConfig) {
+			c.OAuthOnly = &oidc.OAuthOnly{Endpoint: r.op.URL(oidctest.EndpointUserInfo), SubjectMember: "sub"}
+			c.Metadata.IDTokenSignedResponseAlg = ""
+		})
+	})
+	t.Run("request_object_as_configured", func(t *testing.T) {
+		r := accepted(t, fapi1, oidc.FAPI1Advanced, func(c *oidc.ClientConfig) { c.RequestObject = &oidc.RequestObject{Lifetime: time.Minute} })
+		req, err := r.c.Begin(t.Context(), oidc.AuthParams{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, fields := req.Form()
+		if j := parseJWT(t, fields.Get("request")); j.claims["exp"].(float64)-j.claims["iat"].(float64) != 60 {
+			t.Errorf("the request object is %v", j.claims)
+		}
+	})
+	t.Run("keys_for_other_purposes", func(t *testing.T) {
+		for _, p := range []oidc.Profile{oidc.FAPI1Advanced, oidc.FAPI2MessageSigning} {
+			r := map[oidc.Profile]*rig{oidc.FAPI1Advanced: fapi1, oidc.FAPI2MessageSigning: fapi2}[p]
+			r = accepted(t, r, p, func(c *oidc.ClientConfig) {
+				enc := encryptionKey(t)
+				enc.Alg = "ECDH-ES"
+				c.Auth, c.Metadata.RequestObjectSigningAlg = oidc.PrivateKeyJWT(r.keys[0]), ""
+				c.Keys = append([]oidc.Key{certified(t), enc}, r.keys...)
+			})
+			r.op.ClearLog()
+			r.mustLogin()
+			object := append(r.op.Requests(oidctest.EndpointPAR), r.op.Requests(oidctest.EndpointAuthorization)...)[0]
+			text := object.Query.Get("request") + object.Form.Get("request")
+			if j := parseJWT(t, text); j.header["alg"] != "ES256" {
+				t.Errorf("%s: the request is signed by %v", p, j.header)
+			}
+		}
+	})
+	t.Run("what_others_refuse", func(t *testing.T) {
+		r := setup(t, newOP(t), types("code", "code id_token", "code token", "code id_token token"))
+		for _, rt := range r.reg.Metadata.ResponseTypes {
+			if _, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseType: rt}); err != nil {
+				t.Errorf("without a profile, %s: %v", rt, err)
+			}
+		}
+		r.profiled(oidc.OAuth21, func(c *oidc.ClientConfig) { c.Metadata.ResponseTypes, c.Metadata.GrantTypes = nil, nil })
+		if _, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseType: "code id_token"}); err != nil {
+			t.Error(err)
+		}
+		_, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseType: "code token"})
+		wantInput(t, err, oidc.BadParameter)
+		r = accepted(t, fapi1, oidc.FAPI1Advanced, func(c *oidc.ClientConfig) {
+			c.Metadata.ResponseTypes, c.ResponseMode = nil, oidc.ModeJWT
+		})
+		_, err = r.c.Begin(t.Context(), oidc.AuthParams{ResponseType: "code id_token token"})
+		wantInput(t, err, oidc.BadParameter)
 	})
 }
 
@@ -311,12 +490,32 @@ func TestProfileChecksTheResponse(t *testing.T) {
 		r.refused(oidc.BadResponseIssuer)
 		wantNoCall(t, r.op, oidctest.EndpointToken)
 	})
-	t.Run("FAPI2_other_algorithm_of_the_key_set", func(t *testing.T) {
-		r := bank(t, oidc.FAPI2Security)
-		r.profiled(oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Metadata.IDTokenSignedResponseAlg = "" })
-		r.mustLogin() // by PS256, which is registered
+	for name, p := range map[string]oidc.Profile{"FAPI1": oidc.FAPI1Advanced, "FAPI2": oidc.FAPI2Security} {
+		t.Run(name+"_other_algorithm_of_the_key_set", func(t *testing.T) {
+			r := bank(t, p)
+			r.profiled(p, func(c *oidc.ClientConfig) {
+				c.Metadata.IDTokenSignedResponseAlg = ""
+				if p == oidc.FAPI1Advanced {
+					c.Metadata.ResponseTypes, c.Certificate = []string{"code id_token"}, oidc.Certificate(issued(t, r.op, "rp"))
+				}
+			})
+			r.mustLogin() // by PS256, which is registered
+			forge(t, r.op, func(_ string, j jwt) string {
+				signed, err := r.op.Sign("RS256", nil, j.claims)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return signed
+			})
+			r.refused(oidc.BadAlgorithm)
+		})
+	}
+	t.Run("OAuth21_other_algorithm_of_the_key_set", func(t *testing.T) {
+		r := setup(t, newOP(t))
+		r.profiled(oidc.OAuth21, func(c *oidc.ClientConfig) { c.Metadata.IDTokenSignedResponseAlg = "" })
+		r.mustLogin() // by RS256, which is the default
 		forge(t, r.op, func(_ string, j jwt) string {
-			signed, err := r.op.Sign("RS256", nil, j.claims)
+			signed, err := r.op.Sign("PS256", nil, j.claims)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -140,8 +140,8 @@ func (c *Client) pinRequestEncryption() error {
 
 func symmetricEncryption(alg string) bool { return alg == "dir" || strings.HasPrefix(alg, "A") }
 
-// firstSigningKey is the first key that signs with an algorithm that the OP
-// announces; any, if it announces none.
+// firstSigningKey is the first key that signs with an algorithm that the profile
+// admits and the OP announces; any, if it announces none.
 func (c *Client) firstSigningKey(announced []string) (jose.SigningKey, error) {
 	for _, k := range c.c.Keys {
 		if k.Use == "enc" {
@@ -150,6 +150,9 @@ func (c *Client) firstSigningKey(announced []string) (jose.SigningKey, error) {
 		sk, err := k.signing()
 		if err != nil {
 			return sk, err
+		}
+		if len(c.c.Profile.admits([]string{sk.Alg})) == 0 {
+			continue
 		}
 		if _, err := jose.PublicKeySet(sk); err == nil && (len(announced) == 0 || slices.Contains(announced, sk.Alg)) {
 			return sk, nil
