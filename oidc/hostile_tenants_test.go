@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"slices"
 	"testing"
 
 	"rely.example/oidc"
@@ -88,7 +89,7 @@ func TestHostileTenants(t *testing.T) {
 			"a path":        {Template: template, IDs: []string{"a/b"}},
 			"no place":      {Template: op.Issuer, IDs: []string{ourTenant}},
 			"no template":   {IDs: []string{ourTenant}},
-			"too many":      {Template: template, IDs: make([]string, 10_001)},
+			"too many":      {Template: template, IDs: slices.Repeat([]string{ourTenant}, 10_001)},
 		} {
 			o := options(op)
 			o.Tenants = &tenants
@@ -98,6 +99,26 @@ func TestHostileTenants(t *testing.T) {
 				continue
 			}
 			wantInput(t, err, oidc.BadConfig)
+		}
+	})
+	t.Run("225_ids_at_the_bounds", func(t *testing.T) {
+		discover := func(ids ...string) error {
+			o := options(op)
+			o.Tenants = &oidc.Tenants{Template: template, IDs: ids}
+			p, err := oidc.Discover(t.Context(), op.Issuer, o)
+			if err == nil {
+				p.Close()
+			}
+			return err
+		}
+		if err := discover(slices.Repeat([]string{ourTenant}, 10_000)...); err != nil {
+			t.Errorf("as many as there may be: %v", err)
+		}
+		if err := discover("azAZ09-_."); err != nil {
+			t.Errorf("every kind of character: %v", err)
+		}
+		for _, r := range "`{@[/:,+%\u00e9" { // what stands beside those that are admitted, and what a URL makes something of
+			wantInput(t, discover("a"+string(r)), oidc.BadConfig)
 		}
 	})
 	t.Run("225_metadata_of_another_template", func(t *testing.T) {

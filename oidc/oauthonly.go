@@ -82,9 +82,6 @@ func (o *OAuthOnly) checkParams(p *AuthParams) error {
 // oauthUser asks the API who the user is.
 func (c *Client) oauthUser(ctx context.Context, t *Tokens) (*UserInfo, error) {
 	o := c.c.OAuthOnly
-	if t == nil || t.AccessToken == "" {
-		return nil, &InputError{Reason: NoAccessToken, Field: "Tokens", Detail: "there is nothing to present"}
-	}
 	key, err := t.proofKey()
 	if err != nil {
 		return nil, err
@@ -138,8 +135,7 @@ func subjectOf(value string) string {
 	if text, ok := strictjson.Text(value); ok {
 		return text
 	}
-	digits := strings.TrimPrefix(value, "-")
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
+	if strings.Trim(strings.TrimPrefix(value, "-"), "0123456789") != "" {
 		return ""
 	}
 	return value

@@ -2,6 +2,7 @@ package oidc_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -171,10 +172,45 @@ func TestOAuthOnlySubject(t *testing.T) {
 	if err != nil || u.Subject != "u-1" {
 		t.Errorf("got %v, %v", u, err)
 	}
+	longest := strings.Repeat("u", oidc.MaxSubject)
+	apiAnswers(op, map[string]any{"id": longest})
+	if u, err := c.UserInfo(t.Context(), tok); err != nil || u.Subject != longest {
+		t.Errorf("a name of the greatest length: got %v, %v", u, err)
+	}
+	apiAnswers(op, map[string]any{"id": longest + "u"})
+	_, err = c.UserInfo(t.Context(), tok)
+	wantReason(t, err, oidc.BadSubject)
 	op.Break(oidctest.UserInfoHTML)
 	if _, err := c.UserInfo(t.Context(), tok); err == nil {
 		t.Error("a page is an answer")
 	}
+}
+
+// TestOAuthOnlyAnswers: what is no success names nobody, and no token that cannot be
+// presented is.
+func TestOAuthOnlyAnswers(t *testing.T) {
+	op, c := oauthOnly(t)
+	_, tok := loginByOAuth(t, op, c, oidc.AuthParams{})
+	for _, status := range []int{201, 202, 203, 403, 503} {
+		op.Intercept(oidctest.EndpointUserInfo, respond(status, "application/json", `{"id":583231}`))
+		_, err := c.UserInfo(t.Context(), tok)
+		if oe, ok := errors.AsType[*oidc.OPError](err); !ok || oe.StatusCode != status {
+			t.Errorf("status %d: got %v", status, err)
+		}
+	}
+	for _, body := range []string{`[{"id":583231}]`, `{"id":583231`, `{"id":583231,"id":583232}`, `null`} {
+		op.Intercept(oidctest.EndpointUserInfo, respond(200, "application/json", body))
+		_, err := c.UserInfo(t.Context(), tok)
+		wantReason(t, err, oidc.MalformedResponse)
+	}
+	op.ClearLog()
+	for _, none := range []*oidc.Tokens{nil, {TokenType: "Bearer"}} {
+		_, err := c.UserInfo(t.Context(), none)
+		wantInput(t, err, oidc.NoAccessToken)
+	}
+	_, err := c.UserInfo(t.Context(), &oidc.Tokens{AccessToken: "a", TokenType: "mac"})
+	wantUnsupported(t, err)
+	wantNoCall(t, op, oidctest.EndpointUserInfo)
 }
 
 // TestOAuthOnlyRefuses: at construction what cannot work, at Begin what would look

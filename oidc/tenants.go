@@ -104,5 +104,5 @@ func (p *Provider) Serves(issuer string) bool {
 
 // made says whether a token that was verified before came from this OP.
 func (p *Provider) made(t *IDToken) bool {
-	return t.Issuer == p.md().Issuer || t.provider != "" && t.provider == p.md().Issuer
+	return t.Issuer == p.md().Issuer || t.provider == p.md().Issuer
 }
