@@ -2,6 +2,7 @@ package oidc_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -128,7 +129,24 @@ func TestRequestObjectRefusedAtConstruction(t *testing.T) {
 		"no_secret": {func(c *oidc.ClientConfig) {
 			c.Metadata.RequestObjectSigningAlg, c.Secret, c.Auth = "HS256", "", oidc.NoAuth()
 		}, true},
-		"lifetime": {func(c *oidc.ClientConfig) { c.RequestObject.Lifetime = 61 * time.Minute }, true},
+		"lifetime":          {func(c *oidc.ClientConfig) { c.RequestObject.Lifetime = oidc.MaxRequestObjectLifetime + 1 }, true},
+		"lifetime_negative": {func(c *oidc.ClientConfig) { c.RequestObject.Lifetime = -1 }, true},
+		"short_secret": {func(c *oidc.ClientConfig) {
+			c.Metadata.RequestObjectSigningAlg, c.Secret = "HS256", strings.Repeat("s", 15)
+		}, true},
+		"no_key_of_that_algorithm": {func(c *oidc.ClientConfig) {
+			c.Keys, c.Metadata.RequestObjectSigningAlg = []oidc.Key{{Private: ec.Private, Alg: "ES384"}}, "ES256"
+		}, true},
+		"no_key_for_signatures": {func(c *oidc.ClientConfig) {
+			c.Keys, c.Metadata.RequestObjectSigningAlg = []oidc.Key{{Private: ec.Private, Use: "enc"}}, "ES256"
+		}, true},
+		"no_key_for_signatures_of_any_kind": {func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{{Private: ec.Private, Use: "enc", Alg: "ES256"}} }, true},
+		"unknown_content_encryption": {func(c *oidc.ClientConfig) {
+			c.Metadata.RequestObjectEncryptionAlg, c.Metadata.RequestObjectEncryptionEnc = "ECDH-ES", "A128CTR"
+		}, false},
+		"nothing_to_encrypt_with": {func(c *oidc.ClientConfig) {
+			c.Encryption, c.Metadata.RequestObjectEncryptionAlg = nil, "ECDH-ES"
+		}, true},
 		"none_and_required": {func(c *oidc.ClientConfig) {
 			c.Metadata.RequestObjectSigningAlg, c.Metadata.RequireSignedRequestObject = "none", true
 		}, true},
@@ -176,6 +194,24 @@ func TestRequestObjectRefusedAtConstruction(t *testing.T) {
 		_, err := oidc.NewClient(r.p, config)
 		wantUnsupported(t, err)
 	})
+	t.Run("op_demands_a_signature", func(t *testing.T) {
+		op := newOP(t, func(c *oidctest.Config) { c.RequireSignedRequestObject = true })
+		r := setupWith(t, op, []oidc.Key{ec})
+		config := r.config(ec)
+		objects(&config)
+		config.Metadata.RequestObjectSigningAlg = "none"
+		_, err := oidc.NewClient(r.p, config)
+		wantInput(t, err, oidc.BadConfig)
+	})
+	t.Run("broken_key", func(t *testing.T) {
+		for _, alg := range []string{"", "ES256"} {
+			config := r.config(oidc.Key{ID: "broken"}, ec)
+			objects(&config)
+			config.Metadata.RequestObjectSigningAlg = alg
+			_, err := oidc.NewClient(r.p, config)
+			wantField(t, err, "Key")
+		}
+	})
 	t.Run("op_has_no_key_to_encrypt_with", func(t *testing.T) {
 		op := newOP(t)
 		op.TamperJWKS(func(m map[string]any) {
@@ -183,6 +219,140 @@ func TestRequestObjectRefusedAtConstruction(t *testing.T) {
 		})
 		r := setupWith(t, op, []oidc.Key{ec}, func(m *oidc.ClientMetadata) { m.RequestObjectEncryptionAlg = "ECDH-ES" })
 		r.client(objects)
+		_, err := r.c.Begin(t.Context(), oidc.AuthParams{})
+		wantUnsupported(t, err)
+	})
+}
+
+// TestRequestObjectOfAnyAnnouncement: whatever an OP says of request objects, one is
+// made that it takes, with the first key that it can be made with.
+func TestRequestObjectOfAnyAnnouncement(t *testing.T) {
+	op := newOP(t)
+	es, ps, enc := keyFor(t, "ES256"), keyFor(t, "PS256"), encryptionKey(t)
+	enc.Alg = "ES256"
+	r := setupWith(t, op, []oidc.Key{es, ps}, func(m *oidc.ClientMetadata) { m.RequestObjectSigningAlg = "" })
+	without := func(m map[string]any, members ...string) {
+		for _, name := range members {
+			m[name] = false
+		}
+		delete(m, "request_object_signing_alg_values_supported")
+	}
+	for name, c := range map[string]struct {
+		announced func(map[string]any)
+		edit      func(*oidc.ClientConfig)
+		want      string // the algorithm
+	}{
+		"by_value_alone": {func(m map[string]any) { m["request_uri_parameter_supported"] = false }, func(*oidc.ClientConfig) {}, "ES256"},
+		"by_reference_where_it_is_pushed": {func(m map[string]any) { m["request_uri_parameter_supported"] = false },
+			func(c *oidc.ClientConfig) { c.RequestObject.ByReference, c.PAR = true, oidc.PARAlways }, "ES256"},
+		"by_reference_alone": {func(m map[string]any) { without(m, "request_parameter_supported") },
+			func(c *oidc.ClientConfig) { c.RequestObject.ByReference = true }, "ES256"},
+		"by_value_without_algorithms": {func(m map[string]any) { without(m) }, func(*oidc.ClientConfig) {}, "ES256"},
+		"registered_without_algorithms": {func(m map[string]any) { without(m) },
+			func(c *oidc.ClientConfig) { c.Metadata.RequestObjectSigningAlg = "PS256" }, "PS256"},
+		"algorithms_alone": {func(m map[string]any) { m["request_parameter_supported"] = false }, func(*oidc.ClientConfig) {}, "ES256"},
+		"demanded_and_no_more": {func(m map[string]any) {
+			without(m, "request_parameter_supported")
+			m["require_signed_request_object"] = true
+		}, func(*oidc.ClientConfig) {}, "ES256"},
+		"algorithm_of_the_second_key": {func(m map[string]any) { m["request_object_signing_alg_values_supported"] = []any{"PS256"} }, func(*oidc.ClientConfig) {}, "PS256"},
+		"key_for_encryption_first":    {func(map[string]any) {}, func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{enc, ps} }, "PS256"},
+		"key_that_does_not_fit_first": {func(map[string]any) {}, func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{{Private: es.Private, Alg: "RS256"}, ps} }, "PS256"},
+		"key_of_no_algorithm": {func(map[string]any) {}, func(c *oidc.ClientConfig) {
+			c.Keys, c.Metadata.RequestObjectSigningAlg = []oidc.Key{{ID: ps.ID, Private: ps.Private}}, "PS256"
+		}, "PS256"},
+		"registered_and_another_key_first": {func(map[string]any) {}, func(c *oidc.ClientConfig) { c.Metadata.RequestObjectSigningAlg = "PS256" }, "PS256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := r.in(t)
+			op.TamperMetadata(c.announced)
+			defer op.TamperMetadata(nil)
+			r.discover()
+			r.client(objects, c.edit)
+			served := &shelf{}
+			op.ClearLog()
+			req, err := r.c.Begin(t.Context(), oidc.AuthParams{Publish: served.publish})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, fields := req.Form()
+			object := fields.Get("request")
+			for _, o := range served.served {
+				object = string(o)
+			}
+			if pushed := op.Requests(oidctest.EndpointPAR); len(pushed) != 0 {
+				object = pushed[0].Form.Get("request")
+			}
+			if alg := parseJWT(t, object).header["alg"]; alg != c.want {
+				t.Errorf("signed with %v, want %s", alg, c.want)
+			}
+		})
+	}
+}
+
+// TestRequestObjectAtTheBounds: the longest life, the shortest secret, and a secret that
+// nothing is encrypted with.
+func TestRequestObjectAtTheBounds(t *testing.T) {
+	r := setupWith(t, newOP(t), []oidc.Key{keyFor(t, "ES256")})
+	object := func(edit func(*oidc.ClientConfig)) string {
+		t.Helper()
+		r.client(objects, edit)
+		req, err := r.c.Begin(t.Context(), oidc.AuthParams{Resources: []string{"https://a.example/"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, fields := req.Form()
+		return fields.Get("request")
+	}
+	j := parseJWT(t, object(func(c *oidc.ClientConfig) { c.RequestObject.Lifetime = oidc.MaxRequestObjectLifetime }))
+	if life := j.claims["exp"].(float64) - j.claims["iat"].(float64); life != oidc.MaxRequestObjectLifetime.Seconds() {
+		t.Errorf("it lives %v seconds", life)
+	}
+	if j.claims["resource"] != "https://a.example/" {
+		t.Errorf("one resource is %v, want a string (RFC 8707 section 2)", j.claims["resource"])
+	}
+	j = parseJWT(t, object(func(c *oidc.ClientConfig) {
+		c.Metadata.RequestObjectSigningAlg, c.Secret = "HS256", strings.Repeat("s", 16)
+	}))
+	if j.header["alg"] != "HS256" {
+		t.Errorf("the header is %v", j.header)
+	}
+	for alg, secret := range map[string]string{"ECDH-ES": "", "A128KW": r.reg.Secret} {
+		if o := object(func(c *oidc.ClientConfig) {
+			c.Metadata.RequestObjectEncryptionAlg, c.Auth, c.Secret = alg, oidc.NoAuth(), secret
+		}); strings.Count(o, ".") != 4 {
+			t.Errorf("%s: not encrypted: %s", alg, o)
+		}
+	}
+}
+
+// TestRequestObjectThatCannotBeMade: nothing is sent, and the reason is told.
+func TestRequestObjectThatCannotBeMade(t *testing.T) {
+	t.Run("sealed_key", func(t *testing.T) {
+		key := keyFor(t, "ES256")
+		r := setupWith(t, newOP(t), []oidc.Key{key})
+		key.Private = sealedKey{key.Private.(crypto.Signer)}
+		r.client(objects, func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{key} })
+		req, err := r.c.Begin(t.Context(), oidc.AuthParams{})
+		wantInput(t, err, oidc.BadConfig)
+		if req != nil {
+			t.Error("a request beside the error")
+		}
+	})
+	t.Run("keys_of_the_op_cannot_be_had", func(t *testing.T) {
+		r := setupWith(t, newOP(t), []oidc.Key{keyFor(t, "ES256")}, func(m *oidc.ClientMetadata) { m.RequestObjectEncryptionAlg = "ECDH-ES" })
+		r.client(objects)
+		r.op.Intercept(oidctest.EndpointJWKS, respond(503, "text/plain", ""))
+		_, err := r.c.Begin(t.Context(), oidc.AuthParams{})
+		r.reason(err, oidc.KeysUnavailable)
+	})
+	t.Run("pushing_has_become_required", func(t *testing.T) {
+		r := setup(t, newOP(t))
+		r.client(func(c *oidc.ClientConfig) { c.PAR = oidc.PARNever })
+		r.op.TamperMetadata(func(m map[string]any) { m["require_pushed_authorization_requests"] = true })
+		if err := r.p.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		_, err := r.c.Begin(t.Context(), oidc.AuthParams{})
 		wantUnsupported(t, err)
 	})
@@ -318,9 +488,23 @@ func TestHostileRequestObject(t *testing.T) {
 	})
 	t.Run("095_publisher_of_bad_urls", func(t *testing.T) {
 		r := byReference(t)
-		for _, uri := range []string{"", "/request", "http://rp.example/r", "https://rp.example/r#x", "https:///r", "https://rp.example/\r\n", "https://rp.example/" + strings.Repeat("x", 512)} {
+		begin := func(r *rig, uri string) error {
 			_, err := r.c.Begin(t.Context(), oidc.AuthParams{Publish: func(context.Context, []byte, time.Time) (string, error) { return uri, nil }})
-			wantInput(t, err, oidc.BadParameter)
+			return err
+		}
+		longest := "https://rp.example/" + strings.Repeat("x", oidc.MaxPublishedURI-len("https://rp.example/"))
+		for _, uri := range []string{"", "/request", "http://rp.example/r", "ftp://rp.example/r", "https://rp.example/r#x", "https:///r", "https:r", "https://rp.example/\r\n", "https://rp.example/%zz", "https://rp.example/\u00e9", longest + "x"} {
+			wantInput(t, begin(r, uri), oidc.BadParameter)
+		}
+		if err := begin(r, longest); err != nil {
+			t.Errorf("as long as it may be: %v", err)
+		}
+		r.opts.InsecureAllowHTTP = true
+		r.discover()
+		r.client(func(c *oidc.ClientConfig) { c.RequestObject = &oidc.RequestObject{ByReference: true} })
+		wantInput(t, begin(r, "ftp://rp.example/r"), oidc.BadParameter)
+		if err := begin(r, "http://rp.example/r"); err != nil {
+			t.Errorf("http where it is allowed: %v", err)
 		}
 	})
 	t.Run("095_publisher_that_fails", func(t *testing.T) {

@@ -149,6 +149,88 @@ func TestPARBecomesRequired(t *testing.T) {
 	wantUnsupported(t, err)
 }
 
+// TestPARAnswers: what a success is, at the bounds of request_uri and expires_in.
+func TestPARAnswers(t *testing.T) {
+	r := setup(t, newOP(t))
+	r.client(always)
+	answer := func(uri, expires string) string {
+		return `{"request_uri":` + string(marshal(uri)) + `,"expires_in":` + expires + `}`
+	}
+	const uri = "urn:example:1"
+	longest := "urn:" + strings.Repeat("x", oidc.MaxRequestURI-len("urn:"))
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   outcome
+	}{
+		"201":                     {201, answer(uri, "60"), harmless},
+		"200":                     {200, answer(uri, "60"), harmless},
+		"202":                     {202, answer(uri, "60"), opFailure},
+		"not_json":                {201, "{", oidc.MalformedResponse},
+		"error_in_200":            {200, `{"error":"invalid_request"}`, "op: invalid_request"},
+		"error_beside_a_success":  {201, `{"error":"invalid_request",` + answer(uri, "60")[1:], "op: invalid_request"},
+		"uri_of_the_bound":        {201, answer(longest, "60"), harmless},
+		"uri_beyond_it":           {201, answer(longest+"x", "60"), oidc.BadPARResponse},
+		"uri_empty":               {201, answer("", "60"), oidc.BadPARResponse},
+		"uri_not_there":           {201, `{"expires_in":60}`, oidc.BadPARResponse},
+		"uri_with_a_bad_escape":   {201, answer("https://op.example/%zz", "60"), oidc.BadPARResponse},
+		"uri_with_a_space":        {201, answer("urn:example: 1", "60"), oidc.BadPARResponse},
+		"uri_outside_ascii":       {201, answer("urn:example:\u00e9", "60"), oidc.BadPARResponse},
+		"uri_of_the_ends_of_them": {201, answer("urn:example:!~", "60"), harmless},
+		"expires_1":               {201, answer(uri, "1"), harmless},
+		"expires_0":               {201, answer(uri, "0"), oidc.BadPARResponse},
+		"expires_negative":        {201, answer(uri, "-1"), oidc.BadPARResponse},
+		"expires_not_there":       {201, `{"request_uri":"` + uri + `"}`, oidc.BadPARResponse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := r.in(t)
+			r.op.Intercept(oidctest.EndpointPAR, respond(c.status, "application/json", c.body))
+			req, err := r.c.Begin(t.Context(), oidc.AuthParams{})
+			wantOutcome(t, r, err, c.want)
+			if (req == nil) != (err != nil) {
+				t.Errorf("a request beside an error, or neither: %v, %v", req, err)
+			}
+		})
+	}
+}
+
+// TestPARNothingToPush: a request object that cannot be made is not sent, and one too
+// long for a URL is pushed to no OP that has no endpoint for it.
+func TestPARNothingToPush(t *testing.T) {
+	r := setupWith(t, newOP(t), []oidc.Key{keyFor(t, "ES256")})
+	r.client(objects, always)
+	_, err := r.c.Begin(t.Context(), oidc.AuthParams{Extra: url.Values{"iss": {"x"}}})
+	wantInput(t, err, oidc.ProtectedParameter)
+	wantNoCall(t, r.op, oidctest.EndpointPAR)
+
+	op := newOP(t)
+	op.TamperMetadata(func(m map[string]any) { delete(m, "pushed_authorization_request_endpoint") })
+	r = setup(t, op)
+	_, err = r.c.Begin(t.Context(), oidc.AuthParams{LoginHint: strings.Repeat("x", oidc.MaxAuthURL)})
+	wantInput(t, err, oidc.RequestTooLong)
+}
+
+// TestPARFromTheLengthOfAURL: as long as MaxAuthURL it is a URL, longer it is pushed.
+func TestPARFromTheLengthOfAURL(t *testing.T) {
+	r := setup(t, newOP(t))
+	begin := func(hint int) string {
+		t.Helper()
+		much := []string{strings.Repeat("x", 3000)}
+		req, err := r.c.Begin(t.Context(), oidc.AuthParams{LoginHint: strings.Repeat("x", hint), UILocales: much, ACRValues: much})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return req.URL()
+	}
+	room := oidc.MaxAuthURL - len(begin(1)) + 1
+	if got := len(begin(room)); got != oidc.MaxAuthURL {
+		t.Fatalf("a URL of %d bytes, want the bound", got)
+	}
+	wantNoCall(t, r.op, oidctest.EndpointPAR)
+	begin(room + 1)
+	wantCalls(t, r.op, oidctest.EndpointPAR, 1)
+}
+
 func TestHostilePAR(t *testing.T) {
 	// A request too long for a URL is pushed where the OP takes that, posted where
 	// the application says so, and otherwise refused in words.
