@@ -496,7 +496,7 @@ func TestPendingExport(t *testing.T) {
 	if _, err := r.finish(back, cb); err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{"", "null", "{}", "[]", `{"iss":"x"}`, `{"st":"x"}`, `{"iss":"x","st":"y","st":"z"}`, `{"iss":"x","st":"y","t":"yesterday"}`} {
+	for _, bad := range []string{"", "null", "{}", "[]", `{"iss":"x"}`, `{"st":"x"}`, `{"iss":"x","st":"y","st":"z"}`, `{"iss":"x","st":"y","t":"yesterday"}`, `{"iss":"x","st":"y","t":"2026-01-01T00:00:00Z","dk":"ES256.AA"}`} {
 		_, err := oidc.ImportPending([]byte(bad))
 		wantInput(t, err, oidc.BadParameter)
 	}

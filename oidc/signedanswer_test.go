@@ -27,6 +27,7 @@ func TestSignedAnswer(t *testing.T) {
 		{"aud of others", "PS256", func(_, m map[string]any) { m["aud"] = []any{"org-6"} }, oidc.BadAudience},
 		{"no aud", "PS256", func(_, m map[string]any) { delete(m, "aud") }, oidc.BadAudience},
 		{"another iss", "PS256", func(_, m map[string]any) { m["iss"] = "https://attacker.example" }, oidc.BadIssuer},
+		{"exp a text", "PS256", func(_, m map[string]any) { m["exp"] = "soon" }, oidc.BadClaim},
 		{"no iat", "PS256", func(_, m map[string]any) { delete(m, "iat") }, oidc.MissingClaim},
 		{"old", "PS256", func(_, m map[string]any) { m["iat"] = seconds(op, -time.Hour) }, oidc.TokenTooOld},
 		{"of tomorrow", "PS256", func(_, m map[string]any) { m["iat"] = seconds(op, time.Hour) }, oidc.TokenNotYetValid},
@@ -72,5 +73,40 @@ func TestSignedAnswer(t *testing.T) {
 		if _, err := r.p.VerifySignedAnswer(t.Context(), raw, expect); err != nil {
 			t.Errorf("MaxAge %v: %v", age, err)
 		}
+	}
+}
+
+// TestSignedAnswerAtTheBounds: iat and nbf may be to come, and exp and the greatest age
+// past, by the skew of the clocks and no more.
+func TestSignedAnswerAtTheBounds(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	op := newOP(t, nowAt(now))
+	r := setup(t, op)
+	const skew = oidc.DefaultClockSkew
+	for _, c := range []struct {
+		claim  string
+		within time.Duration // from now
+		step   time.Duration
+		want   oidc.Reason
+	}{
+		{"iat", skew, time.Second, oidc.TokenNotYetValid},
+		{"iat", -oidc.DefaultMaxSignedAnswerAge - skew, -time.Second, oidc.TokenTooOld},
+		{"exp", -skew, -time.Second, oidc.TokenExpired},
+		{"nbf", skew, time.Second, oidc.TokenNotYetValid},
+	} {
+		verify := func(at time.Duration) error {
+			claims := map[string]any{"iss": op.Issuer, "aud": "org-7", "iat": now.Unix()}
+			claims[c.claim] = now.Add(at).Unix()
+			raw, err := op.Sign("PS256", nil, claims)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = r.p.VerifySignedAnswer(t.Context(), raw, oidc.ExpectedSignedAnswer{Algorithms: []string{"PS256"}, Audience: "org-7"})
+			return err
+		}
+		if err := verify(c.within); err != nil {
+			t.Errorf("%s at %v: %v", c.claim, c.within, err)
+		}
+		wantReason(t, verify(c.within+c.step), c.want)
 	}
 }

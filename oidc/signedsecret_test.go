@@ -45,6 +45,14 @@ func TestSignedSecret(t *testing.T) {
 		}
 	}
 
+	for _, unfit := range []oidc.Key{{ID: key.ID}, {ID: key.ID, Private: sealedKey{private}}} {
+		r.Form = map[string][]string{}
+		wantInput(t, oidc.SignedSecret("TEAM123456", unfit).Authenticate(t.Context(), r), oidc.BadConfig)
+		if len(r.Form) != 0 {
+			t.Errorf("sent %v without a secret", r.Form)
+		}
+	}
+
 	op := newOP(t)
 	p, err := discoverAt(t, op)
 	if err != nil {

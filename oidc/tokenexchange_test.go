@@ -43,7 +43,7 @@ func TestTokenExchange(t *testing.T) {
 			t.Errorf("got %v", got)
 		}
 		f := r.op.Requests(oidctest.EndpointToken)[0].Form
-		if f.Get("subject_token_type") != oidc.TypeAccessToken || len(f["audience"]) != 2 || f.Get("resource") != "https://billing.example/" || f.Has("actor_token") {
+		if f.Get("subject_token_type") != oidc.TypeAccessToken || len(f["audience"]) != 2 || f.Get("resource") != "https://billing.example/" || f.Get("requested_token_type") != oidc.TypeAccessToken || f.Has("actor_token") {
 			t.Errorf("sent %v", f)
 		}
 		if text := fmt.Sprintf("%v %+v %s", got, got, marshal(got)); strings.Contains(text, got.AccessToken) {
@@ -78,6 +78,29 @@ func TestTokenExchange(t *testing.T) {
 		if err != nil || got.IssuedTokenType != oidc.TypeSAML2 || got.TokenType != "N_A" {
 			t.Fatalf("got %v, %v", got, err)
 		}
+		// Only N_A says that it is presented by no scheme of HTTP.
+		r.op.TamperTokenResponse(func(m map[string]any) { m["issued_token_type"] = oidc.TypeSAML2 })
+		got, err = r.c.ExchangeToken(t.Context(), oidc.TokenExchange{SubjectToken: token})
+		if err != nil || got.TokenType != "Bearer" {
+			t.Fatalf("got %v, %v", got, err)
+		}
+		r.op.TamperTokenResponse(func(m map[string]any) {
+			m["issued_token_type"], m["token_type"], m["access_token"] = oidc.TypeSAML2, "N_A", ""
+		})
+		_, err = r.c.ExchangeToken(t.Context(), oidc.TokenExchange{SubjectToken: token})
+		r.reason(err, oidc.MissingAccessToken)
+	})
+	t.Run("type_that_nobody_asked_for_or_gave", func(t *testing.T) {
+		r, token := exchanger(t)
+		r.op.Break(oidctest.IssuedTypeMissing)
+		_, err := r.c.ExchangeToken(t.Context(), oidc.TokenExchange{SubjectToken: token})
+		r.reason(err, oidc.BadIssuedType)
+	})
+	t.Run("error_in_200", func(t *testing.T) {
+		r, token := exchanger(t)
+		r.op.Intercept(oidctest.EndpointToken, respond(200, "application/json", `{"error":"invalid_target"}`))
+		_, err := r.c.ExchangeToken(t.Context(), oidc.TokenExchange{SubjectToken: token})
+		r.refusal(err, "invalid_target")
 	})
 	for fault, want := range exchangeFaults {
 		t.Run(string(fault), func(t *testing.T) {
@@ -104,6 +127,7 @@ func TestTokenExchange(t *testing.T) {
 		r, token := exchanger(t)
 		for name, x := range map[string]oidc.TokenExchange{
 			"no token": {}, "type without actor": {SubjectToken: token, ActorTokenType: oidc.TypeJWT}, "audience": {SubjectToken: token, Audiences: []string{""}},
+			"scope": {SubjectToken: token, TokenParams: oidc.TokenParams{Scopes: []string{""}}},
 		} {
 			_, err := r.c.ExchangeToken(t.Context(), x)
 			if err == nil {
