@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -592,6 +594,219 @@ func TestTransport(t *testing.T) {
 			t.Errorf("a bearer token: %v", err)
 		}
 	})
+}
+
+// TestTransportRefuses: what is no request for one of the origins is not sent, its body
+// is closed, and an error of whoever gives tokens or client is handed on.
+func TestTransportRefuses(t *testing.T) {
+	r := setup(t, newOP(t))
+	tok := &oidc.Tokens{AccessToken: "a", TokenType: "Bearer"}
+	down := errors.New("the store is down")
+	sent := 0
+	base := resourceFunc(func(q *http.Request) (*http.Response, error) {
+		sent++
+		return &http.Response{StatusCode: 200, Body: http.NoBody, Request: q}, nil
+	})
+	target := func(raw string) *url.URL {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	with := func(origin string, edit ...func(*oidc.Transport)) *oidc.Transport {
+		tr := r.c.Transport(tok, base, origin)
+		for _, e := range edit {
+			e(tr)
+		}
+		return tr
+	}
+	insecure := func(tr *oidc.Transport) { tr.InsecureAllowHTTP = true }
+	for name, c := range map[string]struct {
+		tr   *oidc.Transport
+		url  *url.URL
+		want error // nil: sent
+	}{
+		"https":                  {with("https://api.example"), target("https://api.example/"), nil},
+		"no_url":                 {with("https://api.example"), nil, oidc.WrongOrigin},
+		"no_host":                {with("https://api.example"), target("https:/x"), oidc.WrongOrigin},
+		"http":                   {with("http://127.0.0.1"), target("http://127.0.0.1/"), oidc.WrongOrigin},
+		"http_allowed":           {with("http://127.0.0.1:80", insecure), target("http://127.0.0.1/"), nil},
+		"http_allowed_elsewhere": {with("http://api.example", insecure), target("http://api.example/"), oidc.WrongOrigin},
+		"another_scheme_allowed": {with("ftp://127.0.0.1", insecure), target("ftp://127.0.0.1/"), oidc.WrongOrigin},
+		"origin_that_is_no_url":  {with("https://api.example:x"), target("https://api.example/"), oidc.BadConfig},
+		"origin_without_host":    {with("https://"), target("https://api.example/"), oidc.BadConfig},
+		"tokens_fail": {with("https://api.example", func(tr *oidc.Transport) {
+			tr.Tokens = func(context.Context) (*oidc.Tokens, error) { return tok, down }
+		}), target("https://api.example/"), down},
+		"client_fails": {with("https://api.example", func(tr *oidc.Transport) {
+			tr.Base, tr.Client = nil, func(context.Context) (*oidc.Client, error) { return r.c, down }
+		}), target("https://api.example/"), down},
+		"client_that_is_not_needed": {with("https://api.example", func(tr *oidc.Transport) {
+			tr.Client = func(context.Context) (*oidc.Client, error) { return nil, down }
+		}), target("https://api.example/"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent = 0
+			body := new(closed)
+			res, err := c.tr.RoundTrip(&http.Request{Method: "POST", URL: c.url, Header: http.Header{}, Body: body})
+			if !errors.Is(err, c.want) || (sent == 1) != (c.want == nil) {
+				t.Fatalf("got %v after %d requests, want %v", err, sent, c.want)
+			}
+			if (res == nil) != (err != nil) || bool(*body) == (c.want == nil) {
+				t.Errorf("response %v beside %v, the body is closed: %v", res, err, bool(*body))
+			}
+		})
+	}
+	// Without a body there is none to close.
+	if _, err := with("https://api.example").RoundTrip(&http.Request{Header: http.Header{}}); !errors.Is(err, oidc.WrongOrigin) {
+		t.Errorf("got %v", err)
+	}
+	// Without Base and Client the usual network is asked.
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Seen", q.Header.Get("Authorization"))
+	}))
+	defer s.Close()
+	res, err := (&http.Client{Transport: with(s.URL, insecure, func(tr *oidc.Transport) { tr.Base, tr.Client = nil, nil })}).Get(s.URL)
+	if err != nil || res.Header.Get("Seen") != "Bearer a" {
+		t.Errorf("got %v, %v", res, err)
+	}
+}
+
+// closed is a body that was closed or not.
+type closed bool
+
+func (*closed) Read([]byte) (int, error) { return 0, io.EOF }
+
+func (c *closed) Close() error { *c = true; return nil }
+
+// TestTransportRepeats: a request is sent again where a proof needs another nonce, once,
+// and nowhere else (RFC 9449 section 9).
+func TestTransportRepeats(t *testing.T) {
+	r := setup(t, newOP(t))
+	r.client(withDPoP(oidc.DPoPES256()))
+	bound := r.mustLogin()
+	const asks = `DPoP error="use_dpop_nonce"`
+	down := errors.New("the network is down")
+	for name, c := range map[string]struct {
+		status      int
+		asks, nonce string
+		want        int // requests
+	}{
+		"asked":             {401, asks, "n-1", 2},
+		"asked_by_400":      {400, asks, "n-2", 1},
+		"asked_without_one": {401, asks, "", 1},
+		"another_error":     {401, `DPoP error="invalid_token"`, "n-3", 1},
+		"another_scheme":    {401, `Bearer error="use_dpop_nonce"`, "n-4", 1},
+		"not_asked":         {200, "", "n-5", 1},
+		"no_challenge":      {401, "", "n-6", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res := r.in(t).resource(t, bound, func(w http.ResponseWriter, q *http.Request) {
+				w.Header().Set("DPoP-Nonce", c.nonce)
+				if c.asks != "" {
+					w.Header().Set("WWW-Authenticate", c.asks)
+				}
+				w.WriteHeader(c.status)
+			})
+			if res.get("/"); len(res.received) != c.want {
+				t.Errorf("%d requests, want %d", len(res.received), c.want)
+			}
+			if c.want == 2 { // the nonce that it has been sent is asked for again: to repeat is no use
+				if res.get("/"); len(res.received) != 3 {
+					t.Errorf("%d requests, want 3", len(res.received))
+				}
+			}
+		})
+	}
+	serial := 0 // no nonce is given twice
+	fails := func(at int) (*http.Client, *int) {
+		n := 0
+		return &http.Client{Transport: r.c.Transport(bound, resourceFunc(func(q *http.Request) (*http.Response, error) {
+			if n++; n == at {
+				return nil, down
+			}
+			serial++
+			h := http.Header{"Dpop-Nonce": {fmt.Sprint("s-", serial)}, "Www-Authenticate": {asks}}
+			return &http.Response{StatusCode: 401, Header: h, Body: http.NoBody, Request: q}, nil
+		}), "https://fails.example")}, &n
+	}
+	for at := 1; at <= 2; at++ {
+		c, n := fails(at)
+		if _, err := c.Get("https://fails.example/"); !errors.Is(err, down) || *n != at {
+			t.Errorf("got %v after %d requests", err, *n)
+		}
+	}
+	// A body that cannot be read again after all leaves the answer as it is.
+	for name, again := range map[string]func() (io.ReadCloser, error){"fails": func() (io.ReadCloser, error) { return nil, down }, "none": nil} {
+		c, n := fails(0)
+		q, err := http.NewRequestWithContext(t.Context(), "POST", "https://fails.example/", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.GetBody = again
+		if res, err := c.Do(q); err != nil || res.StatusCode != 401 || *n != 1 {
+			t.Errorf("%s: got %v, %v after %d requests", name, res, err, *n)
+		}
+	}
+	c, n := fails(0)
+	q, err := http.NewRequestWithContext(t.Context(), "POST", "https://fails.example/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.GetBody = nil
+	if _, err := c.Do(q); err != nil || *n != 2 {
+		t.Errorf("no body: %v after %d requests", err, *n)
+	}
+	// The zero method is GET, and a user in a URL is no part of it.
+	tr := r.c.Transport(bound, resourceFunc(func(q *http.Request) (*http.Response, error) {
+		if p := readProof(t, q.Header); p.claims["htm"] != "GET" || p.claims["htu"] != "https://api.example/" {
+			t.Errorf("the proof is for %v", p.claims)
+		}
+		return &http.Response{StatusCode: 200, Body: http.NoBody, Request: q}, nil
+	}), "https://api.example")
+	u, err := url.Parse("https://me@api.example/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.RoundTrip(&http.Request{URL: u, Header: http.Header{}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAuthorizeByHand: what cannot be presented or learned from is told.
+func TestAuthorizeByHand(t *testing.T) {
+	r := setup(t, newOP(t))
+	r.client(withDPoP(oidc.DPoPES256()))
+	bound := r.mustLogin()
+	for _, u := range []*url.URL{nil, {Path: "/x"}} {
+		q := &http.Request{URL: u, Header: http.Header{}}
+		wantInput(t, r.c.Authorize(q, bound), oidc.BadParameter)
+		wantInput(t, r.c.Authorize(q, nil), oidc.NoAccessToken)
+		if len(q.Header) != 0 {
+			t.Errorf("presented %v", q.Header)
+		}
+	}
+	u := &url.URL{Scheme: "https", Host: "learn.example"}
+	n := 0
+	answer := func(status int, asks string) *http.Response {
+		n++
+		return &http.Response{StatusCode: status, Request: &http.Request{URL: u}, Header: http.Header{"Www-Authenticate": {asks}, "Dpop-Nonce": {fmt.Sprint("n", n)}}}
+	}
+	const asks = `DPoP error="use_dpop_nonce"`
+	without := answer(401, asks)
+	without.Header.Del("DPoP-Nonce")
+	for name, c := range map[string]struct {
+		res  *http.Response
+		want bool
+	}{
+		"asked": {answer(401, asks), true}, "nothing": {nil, false}, "no_request": {&http.Response{}, false}, "no_url": {&http.Response{Request: &http.Request{}}, false},
+		"by_200": {answer(200, asks), false}, "another_error": {answer(401, `DPoP error="invalid_token"`), false}, "no_nonce": {without, false},
+	} {
+		if got := r.c.LearnNonce(c.res); got != c.want {
+			t.Errorf("%s: to be repeated: %v", name, got)
+		}
+	}
 }
 
 // TestDPoPClock: iat is the time by the client's clock.

@@ -300,3 +300,139 @@ func TestSlogTraceHasNoSecret(t *testing.T) {
 		t.Errorf("hardly anything was logged: %s", out.String())
 	}
 }
+
+// TestSlogTraceRecords: each record has what is there, and the level of who should look.
+func TestSlogTraceRecords(t *testing.T) {
+	var out bytes.Buffer
+	trace := oidc.SlogTrace(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	call := func(c oidc.Call, o oidc.Outcome) func(context.Context) {
+		return func(ctx context.Context) {
+			_, ended := trace.Call(ctx, c)
+			ended(o)
+		}
+	}
+	failed := func(f oidc.Fault, err error) func(context.Context) {
+		return call(oidc.Call{Name: "Finish"}, oidc.Outcome{Err: err, Failure: oidc.Failure{Fault: f, Advice: "look"}})
+	}
+	refusal := func(endpoint, code string) func(context.Context) {
+		return failed(oidc.FaultRefusal, &oidc.OPError{Endpoint: endpoint, Code: code})
+	}
+	some := errors.New("some")
+	for name, c := range map[string]struct {
+		tell func(context.Context)
+		want string // the record begins so, after its time
+		not  string
+	}{
+		"exchange":        {func(ctx context.Context) { trace.Exchange(ctx, oidc.Exchange{Step: "token", Status: 200}) }, `DEBUG msg="oidc exchange" step=token method="" url="" took=0s status=200`, "error="},
+		"exchange_failed": {func(ctx context.Context) { trace.Exchange(ctx, oidc.Exchange{Step: "token", Err: some}) }, `DEBUG msg="oidc exchange" step=token method="" url="" took=0s error=some`, "status="},
+		"request":         {func(ctx context.Context) { trace.Front(ctx, oidc.FrontMessage{Mode: "GET"}) }, `DEBUG msg="oidc front channel" step="" kind=request mode=GET`, "response"},
+		"response":        {func(ctx context.Context) { trace.Front(ctx, oidc.FrontMessage{Response: true}) }, `DEBUG msg="oidc front channel" step="" kind=response`, "request"},
+		"check":           {func(ctx context.Context) { trace.Check(ctx, oidc.Check{Passed: true, Reason: oidc.BadKeySet}) }, `DEBUG msg="oidc check passed"`, "ERROR"},
+		"check_failed":    {func(ctx context.Context) { trace.Check(ctx, oidc.Check{Reason: oidc.BadNonce}) }, `DEBUG msg="oidc check failed"`, "ERROR"},
+		"secret_in_keys":  {func(ctx context.Context) { trace.Check(ctx, oidc.Check{Reason: oidc.BadKeySet}) }, `ERROR msg="oidc check failed"`, "DEBUG"},
+		"call":            {call(oidc.Call{Name: "Discover"}, oidc.Outcome{}), `DEBUG msg="oidc call" call=Discover`, "client_id"},
+		"call_of_client":  {call(oidc.Call{Name: "Begin", ClientID: "app"}, oidc.Outcome{}), `DEBUG msg="oidc call" call=Begin issuer="" took=0s client_id=app`, "advice"},
+		"cancelled":       {failed(oidc.FaultCancelled, some), `DEBUG msg="oidc call failed"`, "client_id"},
+		"visitor":         {failed(oidc.FaultVisitor, some), `INFO msg="oidc call failed"`, "client_id"},
+		"caller":          {failed(oidc.FaultCaller, some), `ERROR msg="oidc call failed"`, "client_id"},
+		"both":            {failed(oidc.FaultBoth, some), `ERROR msg="oidc call failed"`, "client_id"},
+		"provider":        {failed(oidc.FaultProvider, some), `WARN msg="oidc call failed"`, "client_id"},
+		"refusal_alone":   {failed(oidc.FaultRefusal, some), `WARN msg="oidc call failed"`, "client_id"},
+		"refused_code":    {refusal(oidc.StepToken, "invalid_grant"), `WARN msg="oidc call failed"`, "client_id"},
+		"refused_client":  {refusal(oidc.StepToken, "unauthorized_client"), `ERROR msg="oidc call failed"`, "client_id"},
+		"refused_user":    {refusal(oidc.StepAuthorization, "unauthorized_client"), `INFO msg="oidc call failed"`, "client_id"},
+		"keys":            {func(ctx context.Context) { trace.Notice(ctx, oidc.Notice{Kind: oidc.NoticeKeys}) }, `DEBUG msg="oidc notice" kind=keys`, "error="},
+		"retry":           {func(ctx context.Context) { trace.Notice(ctx, oidc.Notice{Kind: oidc.NoticeRetry}) }, `INFO msg="oidc notice" kind=retry`, "error="},
+		"stale":           {func(ctx context.Context) { trace.Notice(ctx, oidc.Notice{Kind: oidc.NoticeStale, Err: some}) }, `WARN msg="oidc notice" kind=stale step="" detail="" error=some fault=`, "DEBUG"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out.Reset()
+			c.tell(t.Context())
+			if _, record, _ := strings.Cut(out.String(), " level="); !strings.HasPrefix(record, c.want) || strings.Contains(record, c.not) {
+				t.Errorf("got  %swant %s, and no %s", record, c.want, c.not)
+			}
+		})
+	}
+	// Of the default logger, which shows no Debug.
+	oidc.SlogTrace(nil).Check(t.Context(), oidc.Check{Passed: true})
+}
+
+// TestTraceWithGaps: any hook may be nil, alone or joined with others, and so may what a
+// Call returns.
+func TestTraceWithGaps(t *testing.T) {
+	op := newOP(t)
+	w := &watcher{}
+	blind := &oidc.Trace{Call: func(context.Context, oidc.Call) (context.Context, func(oidc.Outcome)) { return nil, nil }}
+	for name, trace := range map[string]*oidc.Trace{
+		"none": {}, "blind": blind, "check_alone": {Check: w.trace().Check}, "exchange_alone": {Exchange: func(context.Context, oidc.Exchange) {}},
+		"joined": oidc.JoinTraces(&oidc.Trace{}, blind, w.trace(), nil, &oidc.Trace{Front: func(context.Context, oidc.FrontMessage) {}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			*w = watcher{}
+			r := &rig{t: t, op: op, opts: options(op), wire: &wire{}}
+			r.opts.Trace = trace
+			r.discover()
+			r.register()
+			tok := r.mustLogin()
+			op.Intercept(oidctest.EndpointUserInfo, respond(503, "text/plain", ""))
+			defer op.Intercept(oidctest.EndpointUserInfo, nil)
+			if _, err := r.c.UserInfo(t.Context(), tok); err == nil {
+				t.Fatal("no error")
+			}
+			if checked := len(w.checks) > 0; checked != (name == "check_alone" || name == "joined") {
+				t.Errorf("%d checks", len(w.checks))
+			}
+			if name != "joined" {
+				return
+			}
+			if n := len(w.begun); n == 0 || len(w.ended) != n || w.ended[n-1].Err == nil || w.ended[n-1].Failure.Fault != oidc.FaultRefusal || w.ended[n-2].Failure.Fault != "" {
+				t.Errorf("calls %+v ended %+v", w.begun, w.ended)
+			}
+			for _, e := range w.exchanges {
+				if strings.Contains(e.Step, "outside any call") {
+					t.Error(e.Step)
+				}
+			}
+		})
+	}
+	if one := w.trace(); oidc.JoinTraces(nil, one) != one {
+		t.Error("of one trace another is made")
+	}
+}
+
+// TestTraceTellsWhatCame: a check that is passed is told with what came, one that failed
+// with what was expected too.
+func TestTraceTellsWhatCame(t *testing.T) {
+	op := newOP(t)
+	w := &watcher{}
+	r := &rig{t: t, op: op, opts: options(op), wire: &wire{}}
+	r.opts.Trace = w.trace()
+	r.discover()
+	r.register()
+	r.mustLogin()
+	detail := func(title string, passed bool) string {
+		for _, c := range w.checks {
+			if c.Title == title && c.Passed == passed {
+				return c.Detail
+			}
+		}
+		t.Errorf("nothing is told of %q", title)
+		return ""
+	}
+	if got := detail("iss is the issuer", true); got != "it is "+`"`+op.Issuer+`"` {
+		t.Errorf("of iss: %q", got)
+	}
+	for _, c := range w.checks {
+		if c.Detail == `it is ""` {
+			t.Errorf("%q: it is nothing", c.Title)
+		}
+	}
+	w.checks = nil
+	claim(op, "iss", "https://attacker.example")
+	if _, err := r.login(); err == nil {
+		t.Fatal("no error")
+	}
+	if got := detail("iss is the issuer", false); got != `expected "`+op.Issuer+`", got "https://attacker.example"` {
+		t.Errorf("of iss: %q", got)
+	}
+}
