@@ -45,6 +45,15 @@ func TestClientCredentials(t *testing.T) {
 		wantInput(t, err, oidc.BadConfig)
 		wantNoCall(t, op, oidctest.EndpointToken)
 	})
+	t.Run("an_op_without_token_endpoint", func(t *testing.T) {
+		op := newOP(t)
+		op.TamperMetadata(func(m map[string]any) {
+			delete(m, "token_endpoint")
+			m["response_types_supported"] = []string{"id_token"}
+		})
+		_, err := service(t, op, credentialsClient()).c.ClientCredentials(t.Context(), oidc.TokenParams{})
+		wantUnsupported(t, err)
+	})
 	t.Run("parameters", func(t *testing.T) {
 		for name, p := range map[string]oidc.TokenParams{
 			"scope": {Scopes: []string{"a b"}}, "resource": {Resources: []string{"relative"}},

@@ -71,6 +71,9 @@ func TestDevice(t *testing.T) {
 		if len(got) != 59 || got[58] != 295*time.Second {
 			t.Errorf("polled %d times, at last after %v: want every 5 seconds until the code expires", len(got), got[len(got)-1])
 		}
+		if took := op.Now().Sub(start); took != 295*time.Second {
+			t.Errorf("told after %v, where it was known after 295 seconds", took)
+		}
 	})
 	run("slow_down_adds_five_seconds_for_good", func(t *testing.T, op *oidctest.OP) {
 		r, l, start := deviceLogin(t, op, oidctest.DeviceSlowDown)
@@ -489,10 +492,27 @@ func TestHostileDevice(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 			defer cancel()
 			_, err := r.c.FinishDevice(ctx, l)
-			if !errors.Is(err, context.DeadlineExceeded) {
+			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "given up") {
 				t.Errorf("got %v", err)
 			}
 			wantPolls(t, op, start, 5*time.Second, 10*time.Second)
+		})
+	})
+	t.Run("327_context_in_a_poll", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			r := service(t, op, deviceClient())
+			op.Intercept(oidctest.EndpointDevice, slowly(0, `{"device_code":"d","user_code":"u","verification_uri":"https://op.test/d","expires_in":12,"interval":5}`))
+			l, err := r.c.BeginDevice(t.Context(), oidc.DeviceParams{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			op.Intercept(oidctest.EndpointToken, slowly(10*time.Second, `{}`))
+			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+			defer cancel()
+			_, err = r.c.FinishDevice(ctx, l)
+			if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, oidc.LoginExpired) {
+				t.Errorf("got %v", err)
+			}
 		})
 	})
 	t.Run("327_a_long_life_is_bounded", func(t *testing.T) {

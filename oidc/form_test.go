@@ -32,3 +32,14 @@ func everyByte() url.Values {
 	}
 	return v
 }
+
+// TestUnreserved: what stands for itself is what net/url leaves as it is, and nothing
+// else.
+func TestUnreserved(t *testing.T) {
+	for c := range 256 {
+		s := string([]byte{byte(c)})
+		if got, want := unreserved(byte(c)), url.QueryEscape(s) == s; got != want {
+			t.Errorf("%q: got %v, want %v", s, got, want)
+		}
+	}
+}

@@ -149,7 +149,7 @@ func pollInterval(number string) time.Duration {
 		return 2 * MaxPollLifetime
 	}
 	secs, err := strictjson.ParseSeconds(number)
-	if number == "" || err != nil || secs.Duration() <= 0 {
+	if err != nil || secs.Duration() <= 0 {
 		return DefaultPollInterval
 	}
 	return min(max(secs.Duration(), minPollInterval), 2*MaxPollLifetime)
@@ -158,7 +158,7 @@ func pollInterval(number string) time.Duration {
 // pollLifetime reads expires_in, which is required and positive.
 func pollLifetime(number string) (time.Duration, bool) {
 	secs, err := strictjson.ParseSeconds(number)
-	if number == "" || err != nil || secs.Duration() <= 0 {
+	if err != nil || secs.Duration() <= 0 {
 		return 0, false
 	}
 	return min(secs.Duration(), MaxPollLifetime), true
@@ -198,7 +198,7 @@ func (c *Client) poll(ctx context.Context, k *checker, spec string, interval *ti
 		return nil, nil, pollExpired(k, spec, expiry, *interval)
 	}
 	w, t, err := c.redeem(ctx, k, key, form, asked)
-	if err != nil && StillPending(err) {
+	if StillPending(err) {
 		*interval = slower(*interval, err)
 	}
 	return w, t, err

@@ -53,6 +53,29 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestHealthTellsTheLastFailure: of the metadata and the keys, what failed later.
+func TestHealthTellsTheLastFailure(t *testing.T) {
+	op := newOP(t)
+	r := setup(t, op)
+	op.Intercept(oidctest.EndpointJWKS, respond(503, "text/plain", ""))
+	op.Intercept(oidctest.EndpointDiscovery, respond(503, "text/plain", ""))
+	var last time.Time
+	for _, of := range []string{"keys", "metadata", "keys", "metadata"} {
+		op.Advance(10 * time.Minute)
+		if of == "keys" {
+			_, err := r.login()
+			r.reason(err, oidc.KeysUnavailable)
+		} else if err := r.p.Reload(t.Context()); err == nil {
+			t.Fatal("metadata from an OP that is down")
+		}
+		h := r.p.Health()
+		if errors.Is(h.LastFailure, oidc.KeysUnavailable) != (of == "keys") || !h.LastFailureAt.After(last) {
+			t.Errorf("after a failure of the %s: %v at %v", of, h.LastFailure, h.LastFailureAt)
+		}
+		last = h.LastFailureAt
+	}
+}
+
 // TestSlogTraceLevels: each failure has the level of who should look, each message is told
 // at Debug, and none tells a secret.
 func TestSlogTraceLevels(t *testing.T) {

@@ -119,8 +119,6 @@ func (c *Client) pinIntrospection() error {
 		return nil
 	case !jose.Supported(alg):
 		return &UnsupportedError{Feature: "introspection responses signed with " + quote(alg), Detail: "supported are " + strings.Join(jose.Algorithms(), ", ")}
-	case jose.Symmetric(alg) && c.c.Secret == "":
-		return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: alg + " is verified with the client secret, which is empty"}
 	}
 	c.introspectionAlgs = []string{alg}
 	return nil

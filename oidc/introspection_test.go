@@ -33,6 +33,9 @@ func TestSignedIntrospectionAtTheBounds(t *testing.T) {
 		"iat_before_it":       {``, map[string]any{"iat": now.Add(-age - skew - time.Second).Unix()}, oidc.TokenTooOld},
 		"iat_a_string":        {``, map[string]any{"iat": "now"}, oidc.BadClaim},
 		"iss_a_number":        {``, map[string]any{"iss": 7}, oidc.BadClaim},
+		"iat_missing":         {``, map[string]any{"iat": nil}, oidc.MissingClaim},
+		"iss_of_another":      {``, map[string]any{"iss": op.Issuer + "/"}, oidc.BadIssuer},
+		"aud_of_another":      {``, map[string]any{"aud": "https://other.example"}, oidc.BadAudience},
 		"aud_of_several":      {``, map[string]any{"aud": []string{"https://other.example", r.c.ID()}}, ""},
 		"member_null":         {``, map[string]any{"token_introspection": nil}, oidc.MissingClaim},
 		"member_a_list":       {``, map[string]any{"token_introspection": []any{}}, oidc.MissingClaim},
@@ -58,6 +61,20 @@ func TestSignedIntrospectionAtTheBounds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestIntrospectionIsEncryptedAsAgreed: an answer that is signed alone is refused where
+// it was to be encrypted too.
+func TestIntrospectionIsEncryptedAsAgreed(t *testing.T) {
+	op := newOP(t)
+	r := setupWith(t, op, []oidc.Key{encryptionKey(t)}, func(m *oidc.ClientMetadata) { m.IntrospectionEncryptedResponseAlg = "ECDH-ES" })
+	if i, err := r.c.Introspect(t.Context(), "x", ""); err != nil || !i.Signed {
+		t.Fatalf("got %v, %v", i, err)
+	}
+	claims := map[string]any{"iss": op.Issuer, "aud": r.c.ID(), "iat": op.Now().Unix(), "token_introspection": map[string]any{"active": true}}
+	op.Intercept(oidctest.EndpointIntrospection, respond(200, "application/token-introspection+jwt", signRS256([]byte(`{"alg":"RS256","typ":"token-introspection+jwt"}`), marshal(claims))))
+	_, err := r.c.Introspect(t.Context(), "x", "")
+	r.reason(err, oidc.BadEncryption)
 }
 
 // TestIntrospectionMembers: what is null is absent, and what could be an error's name

@@ -31,8 +31,6 @@ func (c *Client) pinResponseAlgorithm(md *ProviderMetadata) error {
 		return lacks("supported are " + strings.Join(jose.Algorithms(), ", ") + ", registered is " + quote(alg))
 	case alg != "" && len(announced) > 0 && !slices.Contains(announced, alg):
 		return lacks("the OP announces " + printable(strings.Join(announced, ", ")) + ", registered is " + alg)
-	case jose.Symmetric(alg) && c.c.Secret == "":
-		return &InputError{Reason: BadConfig, Field: "ClientConfig.Secret", Detail: alg + " is verified with the client secret, which is empty (JARM 2.4)"}
 	case alg != "":
 		c.responseAlgs = []string{alg}
 	case c.c.Profile.fapi():
@@ -64,7 +62,7 @@ func (c *Client) PendingKey(a AuthResponse) (string, error) {
 // Encrypted reports whether the response is an encrypted JWT, of which PendingKey
 // needs a key.
 func (a AuthResponse) Encrypted() bool {
-	return isSecured(a.mode) && strings.Count(a.params.Get("response"), ".") == 4
+	return strings.Count(a.params.Get("response"), ".") == 4
 }
 
 // openState is claimedState of a response that may be encrypted. e is nil for
@@ -95,7 +93,7 @@ func claimedState(token string) (string, error) {
 	}
 	malformed := &ProtocolError{Reason: MalformedToken, Spec: "JARM 2.1", Detail: "the response is no compact JWT"}
 	parts := strings.Split(token, ".")
-	if len(token) > MaxAuthResponse || len(parts) != 3 {
+	if len(parts) != 3 {
 		return refuse(malformed)
 	}
 	payload, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"rely.example/internal/jose"
 )
 
 // TestResponseAlgorithms: what signs authorization responses is registered, or else
@@ -50,5 +52,35 @@ func TestResponseAlgorithms(t *testing.T) {
 				t.Errorf("got %v, want an error: %v", client.responseAlgsErr, c.lacked)
 			}
 		})
+	}
+}
+
+// TestResponseAlgorithmsOfAProfile are those that the profile admits and the OP
+// announces; RS256, which is the default otherwise, is none.
+func TestResponseAlgorithmsOfAProfile(t *testing.T) {
+	for name, c := range map[string]struct {
+		announced []string
+		want      []string
+	}{
+		"nothing_announced": {nil, []string{"PS256", "ES256"}},
+		"some":              {[]string{"RS256", "ES256"}, []string{"ES256"}},
+		"none_of_them":      {[]string{"RS256", "HS256"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := &Client{c: ClientConfig{Profile: FAPI1Advanced}}
+			if err := client.pinResponseAlgorithm(&ProviderMetadata{AuthorizationSigningAlgValuesSupported: c.announced}); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(client.responseAlgs, c.want) || (client.responseAlgsErr == nil) != (c.want != nil) {
+				t.Errorf("got %q, %v; want %q", client.responseAlgs, client.responseAlgsErr, c.want)
+			}
+		})
+	}
+}
+
+// TestOpenStateWithoutEncryption: keys alone open nothing.
+func TestOpenStateWithoutEncryption(t *testing.T) {
+	if _, err := openState("a.b.c.d.e", nil, []jose.DecryptionKey{{}}); !errors.Is(err, BadEncryption) {
+		t.Errorf("got %v", err)
 	}
 }

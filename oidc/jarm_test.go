@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
@@ -146,7 +147,73 @@ func TestJARMRefusedAtConstruction(t *testing.T) {
 		}
 		_, err := r.c.Begin(t.Context(), oidc.AuthParams{ResponseMode: oidc.ModeJWT})
 		wantUnsupported(t, err)
+		req, err := r.c.Begin(t.Context(), oidc.AuthParams{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := oidc.ReadAuthQuery("response=a.b.c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Pending.ResponseMode = response.Mode()
+		_, err = r.c.Finish(t.Context(), req.Pending, response)
+		wantUnsupported(t, err)
 	})
+}
+
+// TestJARMClaims: who a response is for and how long, and which of its members are
+// parameters.
+func TestJARMClaims(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	op := newOP(t, nowAt(now))
+	r := setup(t, op, types("id_token token"))
+	const trusted = "https://trusted.example"
+	r.client(func(c *oidc.ClientConfig) { c.TrustedAudiences = []string{trusted} })
+	r.params.ResponseMode = oidc.ModeJWT
+	edge := now.Add(-oidc.DefaultClockSkew)
+	for name, c := range map[string]struct {
+		change map[string]any
+		want   oidc.Reason // "": accepted
+	}{
+		"as_it_is":              {nil, ""},
+		"aud_beside_a_trusted":  {map[string]any{"aud": []string{trusted, r.c.ID()}}, ""},
+		"aud_of_a_trusted":      {map[string]any{"aud": []string{trusted}}, oidc.BadAudience},
+		"aud_beside_a_stranger": {map[string]any{"aud": []string{r.c.ID(), "https://other.example"}}, oidc.BadAudience},
+		"iss_of_another":        {map[string]any{"iss": op.Issuer + "/"}, oidc.BadIssuer},
+		"exp_at_the_edge":       {map[string]any{"exp": edge.Unix()}, ""},
+		"exp_beyond_it":         {map[string]any{"exp": edge.Unix() - 1}, oidc.TokenExpired},
+		"exp_missing":           {map[string]any{"exp": nil}, oidc.MissingClaim},
+		"nbf_a_string":          {map[string]any{"nbf": "x"}, oidc.BadClaim},
+		"null_is_absent":        {map[string]any{"error": nil, "code": nil, "session_state": nil}, ""},
+		"of_no_meaning":         {map[string]any{"of_its_own": 7, "response": "x"}, ""},
+		"expires_in_a_string":   {map[string]any{"expires_in": "600"}, ""},
+		"expires_in_a_number":   {map[string]any{"expires_in": 600}, ""},
+		"session_state_numeric": {map[string]any{"session_state": 7}, oidc.BadClaim},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := r.in(t)
+			op.TamperResponseJWT(func(_, claims map[string]any) { maps.Copy(claims, c.change) })
+			tok, err := r.login()
+			if c.want != "" {
+				r.reason(err, c.want)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, said := c.change["expires_in"]; said && !tok.Expiry.Equal(now.Add(10*time.Minute)) {
+				t.Errorf("it expires at %v", tok.Expiry)
+			}
+		})
+	}
+	op.TamperResponseJWT(nil)
+	_, cb := r.begin()
+	if res, err := read(cb); err != nil || res.Encrypted() {
+		t.Errorf("what is signed alone is encrypted, or %v", err)
+	}
+	if res, err := oidc.ReadAuthQuery("code=a.b.c.d.e&state=s"); err != nil || res.Encrypted() {
+		t.Errorf("a code is encrypted, or %v", err)
+	}
 }
 
 // TestHostileJARM has what no fault of the OP shows.
@@ -217,6 +284,10 @@ func TestHostileJARM(t *testing.T) {
 		}
 		_, err = oidc.JWE().PendingKey(res, encryptionKey(t))
 		r.reason(err, oidc.BadEncryption)
+		_, err = oidc.JWE().PendingKey(res)
+		if r.reason(err, oidc.BadEncryption); !strings.Contains(err.Error(), "with the client's keys") {
+			t.Errorf("without a key: %v", err)
+		}
 		_, err = r.c.Finish(t.Context(), pending, res)
 		r.reason(err, oidc.BadEncryption)
 	})
@@ -238,7 +309,7 @@ func TestHostileJARM(t *testing.T) {
 		wantNoCall(t, r.op, oidctest.EndpointToken)
 	})
 	t.Run("122_no_state_in_what_is_no_jwt", func(t *testing.T) {
-		for _, s := range []string{"", "x", "a.b", "a.b.c.d", "a.!!.c", "a." + b64([]byte("[]")) + ".c", "a." + b64([]byte(`{"state":7}`)) + ".c", "a." + b64([]byte(`{"state":"x","state":"y"}`)) + ".c", "a.b.c.d.e"} {
+		for _, s := range []string{"", "x", "a.b", "a.b.c.d", "a.!!.c", "a." + b64([]byte(`{"state":"abc"}`)) + "!.c", "a." + b64([]byte("[]")) + ".c", "a." + b64([]byte(`{"state":7}`)) + ".c", "a." + b64([]byte(`{"state":"x","state":"y"}`)) + ".c", "a.b.c.d.e"} {
 			res, err := oidc.ReadAuthQuery(url.Values{"response": {s}}.Encode())
 			if err != nil {
 				t.Fatal(err)

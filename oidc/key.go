@@ -88,7 +88,7 @@ func ParseKeys(data []byte) ([]Key, error) {
 		default:
 			continue // EC PARAMETERS, a certificate
 		}
-		if _, old := block.Headers["DEK-Info"]; old && err != nil {
+		if _, old := block.Headers["DEK-Info"]; old {
 			return bad("the private key is encrypted; decrypt it first: openssl pkey -in FILE") // RFC 1421 section 4.6.1.3
 		}
 		if err != nil {

@@ -94,6 +94,13 @@ func TestParseKey(t *testing.T) {
 			continue
 		}
 		wantInput(t, err, oidc.BadConfig)
+		// Only who is told so decrypts the file.
+		if encrypted := strings.HasPrefix(name, "encrypted"); strings.Contains(err.Error(), "encrypted") != encrypted {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "garbage" && !strings.Contains(err.Error(), "cannot be parsed") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -156,17 +163,20 @@ func TestPublicJWKS(t *testing.T) {
 			}
 		}
 	}
-	for name, k := range map[string]oidc.Key{
-		"none":              {},
-		"secret":            {Private: []byte("a secret of many bytes, more than it takes")},
-		"foreign":           {Private: strangeKey{}},
-		"foreign of an alg": {Private: strangeKey{}, Alg: "RS256"},
-		"alg of others":     {Private: clientKey(), Alg: "RS256"},
+	for name, c := range map[string]struct {
+		key    oidc.Key
+		detail string
+	}{
+		"none":              {oidc.Key{}, "not a crypto.Signer"},
+		"secret":            {oidc.Key{Private: []byte("a secret of many bytes, more than it takes")}, "not a crypto.Signer"},
+		"foreign":           {oidc.Key{Private: strangeKey{}}, "signs no JWT"},
+		"foreign of an alg": {oidc.Key{Private: strangeKey{}, Alg: "RS256"}, ""},
+		"alg of others":     {oidc.Key{Private: clientKey(), Alg: "RS256"}, ""},
 	} {
-		if _, err := oidc.PublicJWKS(k); err == nil {
+		if _, err := oidc.PublicJWKS(c.key); err == nil {
 			t.Errorf("%s: accepted", name)
-		} else {
-			wantInput(t, err, oidc.BadConfig)
+		} else if wantInput(t, err, oidc.BadConfig); !strings.Contains(err.Error(), c.detail) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
