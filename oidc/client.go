@@ -265,7 +265,7 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	if config.UserInfoBy == UserInfoPostBody && config.DPoP != nil {
 		return bad("UserInfoBy", "a DPoP token is presented in the header alone (RFC 9449 7.1)")
 	}
-	if config.ResponseMode != "" && config.Metadata.usesRedirects() {
+	if config.Metadata.usesRedirects() {
 		r, _ := parseResponseType(config.Metadata.responseTypes()[0])
 		if _, err := c.chooseMode(md, r, config.ResponseMode); err != nil {
 			return nil, err

@@ -98,6 +98,8 @@ func TestNewClientAtTheEdges(t *testing.T) {
 		"assertions by a short secret":  {by(oidc.SecretJWT("short", "")), outcome(oidc.BadConfig)},
 		"registered for assertions by a short secret": {oidc.ClientConfig{Secret: "short",
 			Metadata: oidc.ClientMetadata{GrantTypes: []string{oidc.GrantClientCredentials}, TokenEndpointAuthMethod: oidc.AuthSecretJWT}}, outcome(oidc.BadConfig)},
+		"a broken key before a good one": {oidc.ClientConfig{Keys: []oidc.Key{{Private: 7}, {Private: clientKey()}},
+			Metadata: oidc.ClientMetadata{GrantTypes: []string{oidc.GrantClientCredentials}, TokenEndpointAuthMethod: oidc.AuthPrivateKey}}, outcome(oidc.BadConfig)},
 		"registered for a key that does not fit": {oidc.ClientConfig{Keys: []oidc.Key{{Private: clientKey()}, {Private: rsa, Use: "enc"}},
 			Metadata: oidc.ClientMetadata{GrantTypes: []string{oidc.GrantClientCredentials}, TokenEndpointAuthMethod: oidc.AuthPrivateKey, TokenEndpointAuthSigningAlg: "PS256"}}, outcome(oidc.BadConfig)},
 	} {
@@ -115,6 +117,26 @@ func TestNewClientAtTheEdges(t *testing.T) {
 				wantInput(t, err, oidc.Reason(c.want))
 			}
 		})
+	}
+}
+
+// TestAlgorithmsOfAnotherWorld: what nobody can verify is refused, also of an OP that
+// announces no algorithms.
+func TestAlgorithmsOfAnotherWorld(t *testing.T) {
+	op := newOP(t)
+	md := byHand(op)
+	md.IDTokenSigningAlgValuesSupported = nil
+	p, err := oidc.NewProvider(md, options(op))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []oidc.ClientMetadata{{IDTokenSignedResponseAlg: "XS1"}, {UserInfoSignedResponseAlg: "XS1"}} {
+		m.RedirectURIs = []string{redirectURI}
+		_, err := oidc.NewClient(p, oidc.ClientConfig{ID: "c", Metadata: m})
+		wantUnsupported(t, err)
+	}
+	if _, err := oidc.NewClient(p, oidc.ClientConfig{ID: "c", Metadata: oidc.ClientMetadata{RedirectURIs: []string{redirectURI}}}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -45,10 +45,13 @@ func TestRawBasicThatRotates(t *testing.T) {
 // TestAssertionThatCannotBeSigned sends nothing.
 func TestAssertionThatCannotBeSigned(t *testing.T) {
 	op := newOP(t)
-	r := service(t, op, credentialsClient(), func(c *oidc.ClientConfig) {
-		c.Auth = oidc.PrivateKeyJWT(oidc.Key{Private: sealedKey{clientKey()}})
-	})
-	_, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{})
-	wantInput(t, err, oidc.BadConfig)
-	wantNoCall(t, op, oidctest.EndpointToken)
+	for _, auth := range []oidc.ClientAuth{
+		oidc.PrivateKeyJWT(oidc.Key{Private: sealedKey{clientKey()}}),
+		oidc.RotatingAuth(oidc.AuthSecretJWT, func(context.Context) (oidc.ClientAuth, error) { return oidc.SecretJWT("short", ""), nil }),
+	} {
+		r := service(t, op, credentialsClient(), func(c *oidc.ClientConfig) { c.Auth = auth })
+		_, err := r.c.ClientCredentials(t.Context(), oidc.TokenParams{})
+		wantInput(t, err, oidc.BadConfig)
+		wantNoCall(t, op, oidctest.EndpointToken)
+	}
 }

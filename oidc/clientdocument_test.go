@@ -40,13 +40,19 @@ func TestClientDocument(t *testing.T) {
 	if doc, err = oidc.ClientDocument(id+"/", oidc.ClientMetadata{GrantTypes: []string{oidc.GrantDeviceCode}}); err != nil || strings.Contains(string(doc), "redirect_uris") {
 		t.Errorf("a client that needs no redirect URI: got %s, %v", doc, err)
 	}
+	for _, method := range []string{oidc.AuthPrivateKey, oidc.AuthSelfSignedTLS} {
+		if _, err := oidc.ClientDocument(id, oidc.ClientMetadata{RedirectURIs: m.RedirectURIs, TokenEndpointAuthMethod: method, JWKSURI: "https://rp.example/keys"}); err != nil {
+			t.Errorf("keys of %s that are elsewhere: %v", method, err)
+		}
+	}
 	for length, good := range map[int]bool{oidc.MaxClientDocument: true, oidc.MaxClientDocument + 1: false} {
 		long := oidc.ClientMetadata{GrantTypes: []string{oidc.GrantDeviceCode}, ClientName: strings.Repeat("a", length-len(doc)-len(`"client_name":"",`))}
 		doc, err := oidc.ClientDocument(id+"/", long)
-		if good && len(doc) == length {
-			continue
+		if !good {
+			wantInput(t, err, oidc.BadConfig)
+		} else if err != nil || len(doc) != length {
+			t.Errorf("%d bytes: got %d, %v", length, len(doc), err)
 		}
-		wantInput(t, err, oidc.BadConfig)
 	}
 
 	p, err := discoverAt(t, newOP(t, func(c *oidctest.Config) { c.ClientDocuments = true }))
