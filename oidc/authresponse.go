@@ -217,9 +217,9 @@ func (a AuthResponse) PendingKey() (string, error) { return a.pendingKey(nil, ni
 func (a AuthResponse) pendingKey(e Encryption, keys []jose.DecryptionKey) (string, error) {
 	s := a.params.Get("state")
 	if isSecured(a.mode) {
-		var err error
-		if s, err = openState(a.params.Get("response"), e, keys); err != nil {
-			return "", err
+		var refused *ProtocolError
+		if s, refused = openState(a.params.Get("response"), e, keys); refused != nil {
+			return "", refused
 		}
 	}
 	if s == "" {

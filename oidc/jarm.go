@@ -67,7 +67,7 @@ func (a AuthResponse) Encrypted() bool {
 
 // openState is claimedState of a response that may be encrypted. e is nil for
 // who cannot open one.
-func openState(token string, e Encryption, keys []jose.DecryptionKey) (string, error) {
+func openState(token string, e Encryption, keys []jose.DecryptionKey) (string, *ProtocolError) {
 	if strings.Count(token, ".") != 4 {
 		return claimedState(token)
 	}
@@ -86,14 +86,18 @@ func openState(token string, e Encryption, keys []jose.DecryptionKey) (string, e
 
 // claimedState reads the state of a response that is a JWT. Nothing is verified:
 // it is a key to look something up by, as it is where it stands in a query.
-func claimedState(token string) (string, error) {
-	refuse := func(pe *ProtocolError) (string, error) {
+func claimedState(token string) (string, *ProtocolError) {
+	refuse := func(pe *ProtocolError) (string, *ProtocolError) {
 		pe.Step = StepAuthorization
 		return "", pe
 	}
 	malformed := &ProtocolError{Reason: MalformedToken, Spec: "JARM 2.1", Detail: "the response is no compact JWT"}
 	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
+	switch len(parts) {
+	case 3:
+	case 5:
+		return refuse(&ProtocolError{Reason: BadEncryption, Spec: "JARM 2.4", Detail: "the response is encrypted, which was not agreed"})
+	default:
 		return refuse(malformed)
 	}
 	payload, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
@@ -126,10 +130,12 @@ func (c *Client) openResponse(ctx context.Context, k *checker, p Pending, a Auth
 	}
 	// JARM section 2.4 (2), before keys are fetched for whoever sends what. It is
 	// compared once more when it is verified.
-	if state, err := claimedState(raw); err == nil {
-		if err := k.that(sameState(p, state), BadState, "JARM 2.4 (2)", "the JWT's state is the one sent", "", ""); err != nil {
-			return a, err
-		}
+	state, unread := claimedState(raw)
+	if unread != nil {
+		return a, k.failed(unread, "the JWT has a state that can be read")
+	}
+	if err := k.that(sameState(p, state), BadState, "JARM 2.4 (2)", "the JWT's state is the one sent", "", ""); err != nil {
+		return a, err
 	}
 	v, err := c.verifySignature(ctx, k, raw, c.responseAlgs)
 	if err != nil {
