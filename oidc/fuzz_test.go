@@ -158,7 +158,7 @@ func FuzzAuthResponse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string, rt int, how string) {
 		called := false
-		c := fuzzClient(t, answers(500, nil, nil, func(*http.Request) { called = true }))
+		c := fuzzClient(t, answers(404, nil, nil, func(*http.Request) { called = true }))
 		types := c.Metadata().ResponseTypes
 		req, err := c.Begin(context.Background(), oidc.AuthParams{ResponseType: types[uint(rt)%uint(len(types))]})
 		if err != nil {
