@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -667,9 +668,35 @@ func TestTransportRefuses(t *testing.T) {
 		w.Header().Set("Seen", q.Header.Get("Authorization"))
 	}))
 	defer s.Close()
-	res, err := (&http.Client{Transport: with(s.URL, insecure, func(tr *oidc.Transport) { tr.Base, tr.Client = nil, nil })}).Get(s.URL)
-	if err != nil || res.Header.Get("Seen") != "Bearer a" {
-		t.Errorf("got %v, %v", res, err)
+	for _, bare := range []*oidc.Transport{
+		with(s.URL, insecure, func(tr *oidc.Transport) { tr.Base, tr.Client = nil, nil }),
+		with(s.URL, insecure, func(tr *oidc.Transport) { tr.Base = nil }),
+	} {
+		res, err := (&http.Client{Transport: bare}).Get(s.URL)
+		if err != nil || res.Header.Get("Seen") != "Bearer a" {
+			t.Errorf("got %v, %v", res, err)
+		}
+	}
+}
+
+// TestTransportOfOnesOwn: a Base is asked, though the client has a certificate to show;
+// without one, nothing is sent if no certificate can be shown.
+func TestTransportOfOnesOwn(t *testing.T) {
+	r := bank(t, oidc.FAPI2Security)
+	cert := issued(t, r.op, "rp")
+	var lost error
+	r.client(func(c *oidc.ClientConfig) {
+		c.Certificate = func(context.Context) (*tls.Certificate, error) { return &cert, lost }
+	})
+	bound := r.mustLogin()
+	if bound.DPoP == nil {
+		t.Fatal("the token is bound to no key")
+	}
+	lost = errors.New("the certificate is lost")
+	r.resource(t, bound, func(http.ResponseWriter, *http.Request) {}).get("/")
+	_, err := (&http.Client{Transport: r.c.Transport(bound, nil, "https://api.example")}).Get("https://api.example/")
+	if !errors.Is(err, lost) || !errors.Is(err, oidc.BadConfig) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -737,6 +764,21 @@ func TestTransportRepeats(t *testing.T) {
 			t.Errorf("got %v after %d requests", err, *n)
 		}
 	}
+	// The nonce of the second answer is the next one's.
+	var nonces []any
+	spied := &http.Client{Transport: r.c.Transport(bound, resourceFunc(func(q *http.Request) (*http.Response, error) {
+		nonces = append(nonces, readProof(t, q.Header).claims["nonce"])
+		h := http.Header{"Dpop-Nonce": {fmt.Sprint("t-", len(nonces))}, "Www-Authenticate": {asks}}
+		return &http.Response{StatusCode: 401, Header: h, Body: http.NoBody, Request: q}, nil
+	}), "https://spied.example")}
+	for range 2 {
+		if _, err := spied.Get("https://spied.example/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []any{nil, "t-1", "t-2", "t-3"}; !slices.Equal(nonces, want) {
+		t.Errorf("sent the nonces %v, want %v", nonces, want)
+	}
 	// A body that cannot be read again after all leaves the answer as it is.
 	for name, again := range map[string]func() (io.ReadCloser, error){"fails": func() (io.ReadCloser, error) { return nil, down }, "none": nil} {
 		c, n := fails(0)
@@ -787,6 +829,9 @@ func TestAuthorizeByHand(t *testing.T) {
 			t.Errorf("presented %v", q.Header)
 		}
 	}
+	other := *bound
+	other.TokenType = "mac"
+	wantUnsupported(t, r.c.Authorize(&http.Request{URL: &url.URL{Scheme: "https", Host: "api.example"}, Header: http.Header{}}, &other))
 	u := &url.URL{Scheme: "https", Host: "learn.example"}
 	n := 0
 	answer := func(status int, asks string) *http.Response {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -250,6 +251,91 @@ func TestHostileWebFinger(t *testing.T) {
 			t.Fatalf("got %v, want a temporary failure of the host", err)
 		}
 	})
+}
+
+// TestIdentifiersAtTheBounds: what an identifier may be made of, and how long it and its
+// parts may be.
+func TestIdentifiersAtTheBounds(t *testing.T) {
+	ask := func(id string) (*url.URL, error) {
+		var asked *url.URL
+		_, err := oidc.FindIssuer(t.Context(), id, &oidc.Options{HTTPClient: answers(404, nil, nil, func(r *http.Request) { asked = r.URL })})
+		return asked, err
+	}
+	label := strings.Repeat("l", 63)
+	longest := strings.Repeat(label+".", 3) + strings.Repeat("l", 253-3*64)
+	for _, c := range []struct{ in, resource, host string }{
+		{"https://example.com/" + strings.Repeat("x", 2048-20), "https://example.com/" + strings.Repeat("x", 2048-20), "example.com"},
+		{label + ".example", "https://" + label + ".example", label + ".example"},
+		{longest, "https://" + longest, longest},
+		{"joe@azAZ09_-x.example", "acct:joe@azAZ09_-x.example", "azAZ09_-x.example"},
+		{"example.com:8443", "https://example.com:8443", "example.com:8443"},
+		{"joe@example.com:8443", "https://joe@example.com:8443", "example.com:8443"},
+		{"httpuser@example.com:8443", "https://httpuser@example.com:8443", "example.com:8443"},
+		{"joe@example.com/?from=https://rp.example", "https://joe@example.com/?from=https://rp.example", "example.com"},
+	} {
+		if u, err := ask(c.in); u == nil || u.Host != c.host || u.Scheme != "https" || u.Query().Get("resource") != c.resource {
+			t.Errorf("%q: asks %v, %v", c.in, u, err)
+		}
+	}
+	for _, in := range []string{
+		"https://example.com/" + strings.Repeat("x", 2048-19), label + "l.example", longest + "l", "a.example-", "-a.example",
+		`https://example.com/a\b`, "https://example.com/\x7f", "https://example.com/\u00e9", "joe@0x",
+		"acct:@example.com", "https:example.com", "https://joe@example.com/", "https://@example.com/", "a@b@example.com:8443",
+		":x", ":8443", "joe@example.com:", "example.com:0", "example.com:65536", "joe@example.com:+443", "/path", "?query", "acct:joe@/x", "",
+		// No scheme has these, and no host.
+		"1a:x", "a{b:c", "a[b:c", "a@b:c", "a;b:c", "a*b:c", "a`b:c",
+		"joe@a`b.example", "joe@a{b.example", "joe@a[b.example", "joe@a;b.example", "joe@a+b.example", "joe@a~b.example", "joe@a,b.example",
+	} {
+		u, err := ask(in)
+		if err == nil || u != nil {
+			t.Errorf("%q: asks %v, %v", in, u, err)
+			continue
+		}
+		if !errors.Is(err, oidc.BadIdentifier) {
+			t.Errorf("%q: got %v", in, err)
+		}
+	}
+	for _, in := range []string{"zZaA+-.09:x", "Z:x", "z:x", "xri:"} {
+		_, err := ask(in)
+		wantUnsupported(t, err)
+	}
+}
+
+// TestWebFingerByHTTP: in the clear are asked, where it is allowed, loopback hosts and
+// whoever was typed so.
+func TestWebFingerByHTTP(t *testing.T) {
+	for id, want := range map[string]string{
+		"joe@example.com": "https", "joe@192.0.2.1": "https", "joe@localhost.example": "https", "http://example.com/joe": "http",
+		"joe@localhost": "http", "joe@op.localhost": "http", "joe@127.0.0.1": "http", "https://[::1]/joe": "http",
+	} {
+		var asked *url.URL
+		_, err := oidc.FindIssuer(t.Context(), id, &oidc.Options{
+			InsecureAllowHTTP: true, AllowPrivate: []string{"localhost", "op.localhost", "127.0.0.1", "::1", "192.0.2.1"},
+			HTTPClient: answers(404, nil, nil, func(r *http.Request) { asked = r.URL }),
+		})
+		if asked == nil || asked.Scheme != want {
+			t.Errorf("%q: asks %v, %v; want %s", id, asked, err, want)
+		}
+	}
+}
+
+// TestWebFingerStatus: 200 alone names an issuer, and a host that is down says nothing of
+// the identifier.
+func TestWebFingerStatus(t *testing.T) {
+	body := []byte(`{"links":[{"rel":"` + issuerRel + `","href":"https://op.example"}]}`)
+	for status, down := range map[int]bool{201: false, 203: false, 404: false, 410: false, 499: false, 429: true, 500: true, 503: true} {
+		network := answers(status, http.Header{"Content-Type": {"application/jrd+json"}}, body, nil)
+		iss, err := oidc.FindIssuer(t.Context(), "joe@example.com", &oidc.Options{HTTPClient: network})
+		if iss != "" {
+			t.Errorf("status %d: names %q", status, iss)
+		}
+		if oe, ok := errors.AsType[*oidc.OPError](err); ok != down || ok && (oe.StatusCode != status || !oe.Temporary()) {
+			t.Errorf("status %d: got %v", status, err)
+		}
+		if !down {
+			wantReason(t, err, oidc.NoIssuer)
+		}
+	}
 }
 
 // hostileBody is an answer that must be stopped within a bound.

@@ -364,7 +364,7 @@ func TestTraceWithGaps(t *testing.T) {
 	w := &watcher{}
 	blind := &oidc.Trace{Call: func(context.Context, oidc.Call) (context.Context, func(oidc.Outcome)) { return nil, nil }}
 	for name, trace := range map[string]*oidc.Trace{
-		"none": {}, "blind": blind, "check_alone": {Check: w.trace().Check}, "exchange_alone": {Exchange: func(context.Context, oidc.Exchange) {}},
+		"nil": nil, "none": {}, "blind": blind, "check_alone": {Check: w.trace().Check}, "exchange_alone": {Exchange: func(context.Context, oidc.Exchange) {}},
 		"joined": oidc.JoinTraces(&oidc.Trace{}, blind, w.trace(), nil, &oidc.Trace{Front: func(context.Context, oidc.FrontMessage) {}}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -395,6 +395,14 @@ func TestTraceWithGaps(t *testing.T) {
 			}
 		})
 	}
+	// Who has no context gets no hook called with it.
+	var none context.Context
+	blind.Call = func(ctx context.Context, _ oidc.Call) (context.Context, func(oidc.Outcome)) {
+		t.Errorf("called with %v", ctx)
+		return nil, nil
+	}
+	_, err := oidc.FindIssuer(none, "", &oidc.Options{Trace: blind})
+	wantInput(t, err, oidc.BadIdentifier)
 	if one := w.trace(); oidc.JoinTraces(nil, one) != one {
 		t.Error("of one trace another is made")
 	}

@@ -118,15 +118,14 @@ func (e *env) checkIssuer(step, issuer string) *ProtocolError {
 	bad := func(r Reason, detail string) *ProtocolError {
 		return &ProtocolError{Reason: r, Step: step, Spec: "Discovery 3", Detail: detail}
 	}
-	u, err := e.http.CheckURL(issuer)
-	if err != nil {
+	if _, err := e.http.CheckURL(issuer); err != nil {
 		if pe, ok := fetchFailed(step, err).(*ProtocolError); ok {
 			pe.Spec = "Discovery 3"
 			return pe
 		}
 		return bad(BadMetadata, "the issuer is no URL that can be used: "+printable(err.Error()))
 	}
-	if u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(issuer, "?#") {
+	if strings.ContainsAny(issuer, "?#") {
 		return bad(BadMetadata, "the issuer "+quote(issuer)+" has a query or fragment")
 	}
 	return nil
@@ -168,7 +167,8 @@ func normalizeIdentifier(input string) (*identifier, error) {
 		return nil, &UnsupportedError{Feature: "XRI identifiers", Detail: "OpenID Connect discovers e-mail-like identifiers and URLs (Discovery section 2.1)"}
 	}
 	scheme, rest := splitScheme(s)
-	if scheme == "" {
+	typed := scheme != ""
+	if !typed {
 		// 2.1.2 (1, 2): user@host alone is an acct URI, anything else an https URL.
 		authority, _, more := cutAny(s, "/?#")
 		at := strings.LastIndexByte(authority, '@')
@@ -208,10 +208,10 @@ func normalizeIdentifier(input string) (*identifier, error) {
 		if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 			// alice@example.com:8443 is read as userinfo and host by 2.1.2;
 			// https://good.example@evil.example is a trap for the eye.
-			if hasPrefixFold(s, "http") && strings.Contains(s, "://") {
+			if typed {
 				return nil, bad("a URL with user information is refused")
 			}
-			if strings.ContainsRune(authority[:at], '@') || at == 0 {
+			if strings.ContainsRune(authority[:at], '@') {
 				return nil, bad("its user part is not understood")
 			}
 			authority = authority[at+1:]
@@ -232,12 +232,12 @@ func (id *identifier) setAuthority(authority string) error {
 	}
 	host := authority
 	if hasPort(authority) {
-		h, p, err := net.SplitHostPort(authority)
-		n, errPort := strconv.Atoi(p)
-		if err != nil || errPort != nil || n < 1 || n > 65535 || strings.Trim(p, "0123456789") != "" {
+		h, p, _ := net.SplitHostPort(authority) // of what it refuses, all is empty
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
 			return bad("its port is not understood")
 		}
-		host, id.port = h, n
+		host, id.port = h, int(n)
 	} else if bare, ok := strings.CutPrefix(host, "["); ok {
 		host = strings.TrimSuffix(bare, "]")
 	}
@@ -274,7 +274,7 @@ func (e *env) checkIdentifierPort(id *identifier) error {
 func splitScheme(s string) (scheme, rest string) {
 	head, _, _ := cutAny(s, "/?#")
 	name, after, ok := strings.Cut(head, ":")
-	if !ok || name == "" {
+	if !ok {
 		return "", s
 	}
 	for i, r := range name {
@@ -283,8 +283,7 @@ func splitScheme(s string) (scheme, rest string) {
 			return "", s
 		}
 	}
-	isURL := strings.HasPrefix(s[len(name)+1:], "//")
-	if !isURL && after != "" && strings.Trim(after, "0123456789") == "" {
+	if after != "" && strings.Trim(after, "0123456789") == "" {
 		return "", s
 	}
 	return strings.ToLower(name), s[len(name)+1:]
@@ -298,7 +297,7 @@ func hasPort(authority string) bool {
 // validHostname accepts the names of RFC 1123, which is also what a certificate
 // can name.
 func validHostname(h string) bool {
-	if h == "" || len(h) > 253 {
+	if len(h) > 253 {
 		return false
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(h, "."), ".") {
@@ -321,8 +320,8 @@ func isLoopbackName(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true // RFC 6761 section 6.3
 	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
+	addr, _ := netip.ParseAddr(host) // of what is no address: the zero Addr, which is nowhere
+	return addr.Unmap().IsLoopback()
 }
 
 func cutAny(s, chars string) (before, after string, found bool) {
