@@ -117,7 +117,10 @@ func run(ctx context.Context, only, again string, write bool, workers int) error
 		}
 		s.judge(ctx, mine, workers)
 	}
-	text := report(mutants)
+	text, err := report(root, mutants)
+	if err != nil {
+		return err
+	}
 	fmt.Print(text)
 	if !write {
 		return nil
