@@ -308,6 +308,20 @@ func TestHostileJARM(t *testing.T) {
 		r.reason(err, oidc.BadAlgorithm)
 		wantNoCall(t, r.op, oidctest.EndpointToken)
 	})
+	t.Run("122_state_of_another_login_costs_no_keys", func(t *testing.T) {
+		r := setup(t, newOP(t))
+		r.params.ResponseMode = oidc.ModeJWT
+		pending, cb := r.begin()
+		pending.State = "of another login"
+		res, err := read(cb)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.op.ClearLog()
+		_, err = r.c.Finish(t.Context(), pending, res)
+		r.reason(err, oidc.BadState)
+		wantNoCall(t, r.op, oidctest.EndpointJWKS, oidctest.EndpointToken)
+	})
 	t.Run("122_no_state_in_what_is_no_jwt", func(t *testing.T) {
 		for _, s := range []string{"", "x", "a.b", "a.b.c.d", "a.!!.c", "a." + b64([]byte(`{"state":"abc"}`)) + "!.c", "a." + b64([]byte("[]")) + ".c", "a." + b64([]byte(`{"state":7}`)) + ".c", "a." + b64([]byte(`{"state":"x","state":"y"}`)) + ".c", "a.b.c.d.e"} {
 			res, err := oidc.ReadAuthQuery(url.Values{"response": {s}}.Encode())
