@@ -90,6 +90,7 @@ func TestHostileClaimSources(t *testing.T) {
 		"not_yet":          {jwtOf(map[string]any{"credit": 7, "nbf": now.Add(time.Hour).Unix()}), trusted, oidc.TokenNotYetValid},
 		"other_audience":   {jwtOf(map[string]any{"credit": 7, "aud": "other"}), trusted, oidc.BadAudience},
 		"our_audience":     {jwtOf(map[string]any{"credit": 7, "aud": r.c.ID()}), trusted, ""},
+		"op_audience":      {jwtOf(map[string]any{"credit": 7, "aud": []string{"other", op.Issuer}}), trusted, ""},
 		"other_purpose":    {signRS256([]byte(`{"alg":"RS256","typ":"at+jwt"}`), []byte(`{"iss":"`+op.Issuer+`","credit":7}`)), trusted, oidc.BadType},
 		"no_jwt":           {"hello", trusted, oidc.MalformedToken},
 		"claim_type":       {jwtOf(map[string]any{"credit": 7, "exp": "x"}), trusted, oidc.BadClaim},
