@@ -41,7 +41,7 @@ func TestSoftwareStatement(t *testing.T) {
 	}
 	r.client()
 	r.mustLogin()
-	for name, s := range map[string]string{"no JWT": "hello", "no base64": "a.!.c", "no base64 at the end": "a." + b64([]byte(`{"redirect_uris":["https://rp.example/cb"]} `)) + "!.c", "no JSON": "a." + b64([]byte("x")) + ".c", "redirect_uris a number": "a." + b64([]byte(`{"redirect_uris":7}`)) + ".c"} {
+	for name, s := range map[string]string{"no JWT": "hello", "no base64": "a.!.c", "no base64 at the end": "a." + b64([]byte(`{"redirect_uris":["https://rp.example/cb"]}  `)) + "!.c", "no JSON": "a." + b64([]byte("x")) + ".c", "redirect_uris a number": "a." + b64([]byte(`{"redirect_uris":7}`)) + ".c"} {
 		r.op.ClearLog()
 		_, err := r.p.Register(t.Context(), oidc.ClientMetadata{SoftwareStatement: s, RedirectURIs: []string{redirectURI}}, "")
 		if wantInput(t, err, oidc.BadConfig); len(r.op.Requests(oidctest.EndpointRegistration)) != 0 {

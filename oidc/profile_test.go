@@ -175,6 +175,7 @@ func TestProfileRefusesTheConfiguration(t *testing.T) {
 		{"audience", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Quirks.AssertionAudienceEndpoint = true }, []string{sp + "5.3.3.1 (5)"}},
 		{"rs256", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Metadata.IDTokenSignedResponseAlg = "RS256" }, []string{sp + "5.4.1 (1)"}},
 		{"rs256_key", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{keyFor(t, "RS256")} }, []string{sp + "5.4.1 (1)"}},
+		{"rs256_second_key", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Keys = append(slices.Clone(c.Keys), keyFor(t, "RS256")) }, []string{sp + "5.4.1 (1)"}},
 		{"rs256_auth", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Auth = oidc.PrivateKeyJWT(keyFor(t, "RS256")) }, []string{sp + "5.4.1 (1)"}},
 		{"rs256_auth_with_certificate", oidc.FAPI2Security, func(c *oidc.ClientConfig) { c.Auth = oidc.PrivateKeyJWT(certified(t)) }, []string{sp + "5.4.1 (1)"}},
 		{"rs256_auth_with_certificate", oidc.FAPI1Advanced, func(c *oidc.ClientConfig) { c.Keys = []oidc.Key{certified(t)} }, []string{f1 + "8.6"}},
