@@ -1,10 +1,12 @@
 package oidc_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"rely.example/oidc"
 	"rely.example/oidctest"
@@ -23,6 +25,76 @@ func TestReloadKeepsKeys(t *testing.T) {
 	r.mustLogin()
 	wantCalls(t, op, oidctest.EndpointDiscovery, 1)
 	wantNoCall(t, op, oidctest.EndpointJWKS)
+}
+
+// TestReloadEndsAFetchOfKeys: of metadata that names another jwks_uri, nobody waits for
+// the keys of before.
+func TestReloadEndsAFetchOfKeys(t *testing.T) {
+	op := newOP(t)
+	r := &rig{t: t, op: op, opts: options(op), wire: &wire{}}
+	r.opts.Timeout = time.Hour
+	r.discover()
+	r.register()
+	asked, ended, enough := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	defer close(enough)
+	op.Intercept(oidctest.EndpointJWKS, func(_ http.ResponseWriter, q *http.Request) {
+		close(asked)
+		select {
+		case <-q.Context().Done():
+			close(ended)
+		case <-enough:
+		}
+	})
+	pending, cb := r.begin()
+	finished := make(chan error, 1)
+	go func() {
+		_, err := r.finish(pending, cb)
+		finished <- err
+	}()
+	<-asked
+	op.TamperMetadata(func(m map[string]any) { m["jwks_uri"] = op.Issuer + "/other-keys" })
+	if err := r.p.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // less than a fetch of keys takes at most
+	defer cancel()
+	select {
+	case <-ended:
+		if err := <-finished; err == nil {
+			t.Error("a login without keys")
+		}
+	case <-ctx.Done():
+		t.Error("the fetch goes on")
+	}
+}
+
+// TestKeysAnswers: only what is served with 200 is a key set.
+func TestKeysAnswers(t *testing.T) {
+	op := newOP(t)
+	keys := string(fetchJSON(t, op, op.URL(oidctest.EndpointJWKS)))
+	for _, status := range []int{200, 201, 203, 404, 410, 503} {
+		r := setup(t, op)
+		op.Intercept(oidctest.EndpointJWKS, respond(status, "application/json", keys))
+		if status == 200 {
+			r.mustLogin()
+			continue
+		}
+		r.refused(oidc.KeysUnavailable)
+	}
+}
+
+// TestNewProviderOptions: options that cannot be are refused with metadata by hand too,
+// and so are keys that are none.
+func TestNewProviderOptions(t *testing.T) {
+	op := newOP(t)
+	o := options(op)
+	o.Tenants = &oidc.Tenants{}
+	_, err := oidc.NewProvider(byHand(op), o)
+	wantInput(t, err, oidc.BadConfig)
+	md := byHand(op)
+	md.JWKSURI, md.JWKS = "", []byte(`{"keys":7}`)
+	_, err = oidc.NewProvider(md, options(op))
+	wantField(t, err, "ProviderMetadata.JWKS")
 }
 
 // TestDiscoveryAnswers: what says that the OP is down passes, and ends the search as
@@ -120,6 +192,28 @@ func TestGrantTypesFollow(t *testing.T) {
 		if got := sent(oidctest.EndpointManagement); got != c.want {
 			t.Errorf("%q: updated with %q, want %q", c.responseTypes, got, c.want)
 		}
+	}
+}
+
+// TestManageableRegistration: its access token is sent to the issuer's origin, wherever
+// the registration endpoint is, and a registration without one cannot be managed.
+func TestManageableRegistration(t *testing.T) {
+	op := newOP(t)
+	r := setup(t, op)
+	op.TamperMetadata(func(m map[string]any) { m["registration_endpoint"] = "https://elsewhere.example/register" })
+	r.discover()
+	if _, err := r.p.ReadRegistration(t.Context(), r.reg); err != nil {
+		t.Error(err)
+	}
+	op.ClearLog()
+	for _, lacks := range []func(*oidc.Registration){func(x *oidc.Registration) { x.AccessToken = "" }, func(x *oidc.Registration) { x.URI = "" }} {
+		x := *r.reg
+		lacks(&x)
+		_, err := r.p.ReadRegistration(t.Context(), &x)
+		wantUnsupported(t, err)
+	}
+	if n := len(op.Received()); n != 0 {
+		t.Errorf("%d requests without a token or a place", n)
 	}
 }
 

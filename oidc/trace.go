@@ -198,7 +198,7 @@ func (t *Trace) notice(ctx context.Context, n Notice) {
 }
 
 func (t *Trace) exchange(ctx context.Context, e Exchange) {
-	if t == nil || t.Exchange == nil {
+	if t.Exchange == nil {
 		return
 	}
 	if !t.InsecureUnmasked {

@@ -374,6 +374,12 @@ func TestTraceWithGaps(t *testing.T) {
 			r.discover()
 			r.register()
 			tok := r.mustLogin()
+			op.Advance(2 * oidc.DefaultMetadataAge)
+			op.Intercept(oidctest.EndpointDiscovery, respond(503, "text/plain", ""))
+			if _, err := r.c.Begin(t.Context(), oidc.AuthParams{}); err != nil {
+				t.Errorf("with the last good metadata: %v", err)
+			}
+			op.Intercept(oidctest.EndpointDiscovery, nil)
 			op.Intercept(oidctest.EndpointUserInfo, respond(503, "text/plain", ""))
 			defer op.Intercept(oidctest.EndpointUserInfo, nil)
 			if _, err := r.c.UserInfo(t.Context(), tok); err == nil {
