@@ -280,11 +280,23 @@ func TestDPoPConfig(t *testing.T) {
 	c.Metadata.DPoPBoundAccessTokens = true
 	_, err := oidc.NewClient(r.p, c)
 	wantField(t, err, "ClientConfig.DPoP")
-	for announced, want := range map[string]string{"Ed25519": "Ed25519", "EdDSA": "EdDSA", "Ed25519 EdDSA": "EdDSA", "": "EdDSA", "ES256": "unsupported"} {
-		t.Run(announced, func(t *testing.T) {
+	for _, c := range []struct {
+		mode            oidc.DPoPMode
+		announced, want string
+	}{
+		{oidc.DPoPEdDSA(), "Ed25519", "Ed25519"},
+		{oidc.DPoPEdDSA(), "EdDSA", "EdDSA"},
+		{oidc.DPoPEdDSA(), "Ed25519 EdDSA", "EdDSA"},
+		{oidc.DPoPEdDSA(), "", "EdDSA"},
+		{oidc.DPoPEdDSA(), "ES256", "unsupported"},
+		{oidc.DPoPES256(), "Ed25519", "unsupported"},
+		{oidc.DPoPES256(), "Ed25519 ES256", "ES256"},
+	} {
+		want := c.want
+		t.Run(c.mode.Algorithm()+"_where_there_is_"+c.announced, func(t *testing.T) {
 			r.op.TamperMetadata(func(m map[string]any) {
 				var algs []any
-				for a := range strings.FieldsSeq(announced) {
+				for a := range strings.FieldsSeq(c.announced) {
 					algs = append(algs, a)
 				}
 				m["dpop_signing_alg_values_supported"] = algs
@@ -292,8 +304,9 @@ func TestDPoPConfig(t *testing.T) {
 			defer r.op.TamperMetadata(nil)
 			r := r.in(t)
 			r.discover()
+			mode := c.mode
 			c := r.reg.ClientConfig()
-			c.DPoP = oidc.DPoPEdDSA()
+			c.DPoP = mode
 			client, err := oidc.NewClient(r.p, c)
 			if want == "unsupported" {
 				wantUnsupported(t, err)
