@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -223,23 +222,12 @@ func (x *exchange) verifyWithClient(c *registered, jws *jose.JSONWebSignature, s
 
 // fetch reads a document that a client refers to (Config.Client).
 func (op *OP) fetch(ctx context.Context, u string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	f, err := op.get(ctx, u, maxBody)
 	if err != nil {
 		return nil, err
 	}
-	c := op.c.Client
-	if c == nil {
-		c = fetcher()
+	if f.status != http.StatusOK {
+		return nil, fmt.Errorf("the answer is %d, not 200", f.status)
 	}
-	res, err := c.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the answer is %d, not 200", res.StatusCode)
-	}
-	return io.ReadAll(io.LimitReader(res.Body, maxBody))
+	return f.body, nil
 }

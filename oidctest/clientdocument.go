@@ -14,7 +14,7 @@ import (
 // maxClientDocument is what Client ID Metadata Document, section 6.6, recommends.
 const maxClientDocument = 5 << 10
 
-// fetched is a client's document as it came.
+// fetched is a document as it came.
 type fetched struct {
 	status    int
 	mediaType string
@@ -48,7 +48,7 @@ func (x *exchange) knownClient(id string, anew bool) (*registered, error) {
 
 // clientDocument fetches a client's document and checks it.
 func (x *exchange) clientDocument(id string) (Client, error) {
-	f, err := x.op.fetchDocument(x.r.Context(), id)
+	f, err := x.op.get(x.r.Context(), id, maxClientDocument+1)
 	if err != nil {
 		return Client{}, err
 	}
@@ -75,10 +75,11 @@ func (x *exchange) clientDocument(id string) (Client, error) {
 	return doc, nil
 }
 
-func (op *OP) fetchDocument(ctx context.Context, id string) (*fetched, error) {
+// get asks for what is at u, of which it reads no more than most bytes.
+func (op *OP) get(ctx context.Context, u string, most int64) (*fetched, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +92,11 @@ func (op *OP) fetchDocument(ctx context.Context, id string) (*fetched, error) {
 		return nil, err
 	}
 	defer res.Body.Close()
-	f := &fetched{status: res.StatusCode, from: id, mediaType: res.Header.Get("Content-Type")}
+	f := &fetched{status: res.StatusCode, from: u, mediaType: res.Header.Get("Content-Type")}
 	if res.Request != nil && res.Request.URL.String() != r.URL.String() {
 		f.from = res.Request.URL.String() // Client followed a redirect
 	}
-	f.body, err = io.ReadAll(io.LimitReader(res.Body, maxClientDocument+1))
+	f.body, err = io.ReadAll(io.LimitReader(res.Body, most))
 	return f, err
 }
 
