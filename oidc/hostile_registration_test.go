@@ -2,6 +2,7 @@ package oidc_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -342,6 +343,81 @@ func TestRegistrationManagementAnswers(t *testing.T) {
 	}
 }
 
+// TestRegistrationAnswers: what is no success registers nobody, a client that is to use a
+// secret has one, and what was not asked for and is no less stands.
+func TestRegistrationAnswers(t *testing.T) {
+	op := newOP(t)
+	p, err := discoverAt(t, op)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(method string) (*oidc.Registration, error) {
+		return p.Register(t.Context(), oidc.ClientMetadata{RedirectURIs: []string{redirectURI}, TokenEndpointAuthMethod: method}, "")
+	}
+	for _, status := range []int{202, 203, 403} {
+		op.Intercept(oidctest.EndpointRegistration, respond(status, "application/json", `{"client_id":"a","client_secret":"of-at-least-thirty-two-characters"}`))
+		_, err := ask("")
+		if oe, ok := errors.AsType[*oidc.OPError](err); !ok || oe.StatusCode != status {
+			t.Errorf("status %d: got %v", status, err)
+		}
+	}
+	op.Intercept(oidctest.EndpointRegistration, nil)
+	answer(op, "userinfo_signed_response_alg", "RS256")
+	if r, err := ask(""); err != nil || r.Metadata.UserInfoSignedResponseAlg != "RS256" {
+		t.Errorf("got %v, %v", r, err)
+	}
+	answer(op, "client_secret", nil)
+	_, err = ask(oidc.AuthSecretPost)
+	wantReason(t, err, oidc.BadRegistration)
+	if r, err := ask(oidc.AuthNone); err != nil || r.Secret != "" {
+		t.Errorf("got %v, %v", r, err)
+	}
+	op.TamperRegistration(func(m map[string]any) {
+		m["token_endpoint_auth_method"], m["client_secret"] = oidc.AuthSecretBasic, "of-at-least-thirty-two-characters"
+	})
+	if r, err := ask(oidc.AuthNone); err != nil || r.Metadata.TokenEndpointAuthMethod != oidc.AuthSecretBasic {
+		t.Errorf("more than none: got %v, %v", r, err)
+	}
+	for expires, want := range map[int64]time.Time{0: {}, 1: time.Unix(1, 0)} {
+		answer(op, "client_secret_expires_at", expires)
+		if r, err := ask(oidc.AuthSecretPost); err != nil || !r.SecretExpires.Equal(want) {
+			t.Errorf("expires at %d: got %v, %v", expires, r, err)
+		}
+	}
+}
+
+// TestRegistrationManagedElsewhere: the origin of the registration endpoint may be another
+// than the issuer's, a new place counts, and a secret that nobody has is not sent.
+func TestRegistrationManagedElsewhere(t *testing.T) {
+	op := newOP(t, func(c *oidctest.Config) { c.Hosts = []string{"op.test"} })
+	r := setup(t, op)
+	elsewhere := func(u string) string {
+		return strings.Replace(u, op.Host, "op.test"+op.Host[strings.LastIndexByte(op.Host, ':'):], 1)
+	}
+	op.TamperMetadata(func(m map[string]any) { m["registration_endpoint"] = elsewhere(m["registration_endpoint"].(string)) })
+	r.discover()
+	x := *r.reg
+	x.URI = elsewhere(x.URI)
+	op.TamperRegistration(func(m map[string]any) {
+		delete(m, "registration_access_token")
+		m["registration_client_uri"] = r.reg.URI
+	})
+	got, err := r.p.ReadRegistration(t.Context(), &x)
+	if err != nil || got.URI != r.reg.URI || got.AccessToken != x.AccessToken {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	for _, secret := range []string{r.reg.Secret, ""} {
+		got.Secret = secret
+		op.ClearLog()
+		if _, err := r.p.UpdateRegistration(t.Context(), got, r.metadata()); err != nil {
+			t.Fatal(err)
+		}
+		if sent := strings.Contains(string(op.Requests(oidctest.EndpointManagement)[0].JSON), "client_secret\""); sent != (secret != "") {
+			t.Errorf("a secret is sent: %v", sent)
+		}
+	}
+}
+
 // TestRegistrationExport carries a registration through a store.
 func TestRegistrationExport(t *testing.T) {
 	op := newOP(t, func(c *oidctest.Config) { c.SecretLifetime = time.Hour })
@@ -364,7 +440,7 @@ func TestRegistrationExport(t *testing.T) {
 	r.reg = back
 	r.client()
 	r.mustLogin()
-	for _, bad := range []string{"", "null", "{}", "[]", `{"client_id":""}`, `{"client_id":"a","client_id":"b"}`} {
+	for _, bad := range []string{`{"client_id":"a","issued":"yesterday","metadata":{}}`, "", "null", "{}", "[]", `{"client_id":""}`, `{"client_id":"a","client_id":"b"}`} {
 		_, err := oidc.ImportRegistration([]byte(bad))
 		wantInput(t, err, oidc.BadParameter)
 	}

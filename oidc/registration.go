@@ -204,7 +204,7 @@ func (p *Provider) readRegistration(ctx context.Context, res *fetch.Response, as
 	if w.Issued != nil {
 		r.Issued = w.Issued.Time()
 	}
-	if w.SecretExpires != nil && !w.SecretExpires.Time().IsZero() && w.SecretExpires.Time().Unix() != 0 {
+	if w.SecretExpires != nil && w.SecretExpires.Time().Unix() != 0 {
 		r.SecretExpires = w.SecretExpires.Time()
 	}
 	if err := c.that(r.ClientID != "", BadRegistration, "RFC 7591 3.2.1", "client_id is present", "", ""); err != nil {
