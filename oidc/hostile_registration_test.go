@@ -361,6 +361,10 @@ func TestRegistrationAnswers(t *testing.T) {
 			t.Errorf("status %d: got %v", status, err)
 		}
 	}
+	// Of a method that is not known nobody can say what is no less.
+	op.Intercept(oidctest.EndpointRegistration, respond(201, "application/json", `{"client_id":"a","token_endpoint_auth_method":"none"}`))
+	_, err = ask("of_our_own")
+	wantReason(t, err, oidc.BadRegistration)
 	op.Intercept(oidctest.EndpointRegistration, nil)
 	answer(op, "userinfo_signed_response_alg", "RS256")
 	if r, err := ask(""); err != nil || r.Metadata.UserInfoSignedResponseAlg != "RS256" {
