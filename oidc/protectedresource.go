@@ -200,12 +200,9 @@ func (e *env) resourcePlace(resource string) (string, error) {
 	bad := func(detail string) (string, error) {
 		return "", &InputError{Reason: BadParameter, Field: "resource", Detail: detail}
 	}
-	u, err := url.Parse(resource)
-	if err != nil || u.Host == "" || strings.Contains(resource, "#") || u.User != nil {
-		return bad("it is no URL with a host and without fragment and user (RFC 9728 section 1.2)")
-	}
-	if _, err := e.http.CheckURL(resource); err != nil {
-		return bad(printable(err.Error()))
+	u, err := e.http.CheckURL(resource)
+	if err != nil {
+		return bad(printable(err.Error()) + " (RFC 9728 section 1.2)")
 	}
 	path := u.EscapedPath()
 	if path == "/" {

@@ -110,15 +110,18 @@ func TestFindResource(t *testing.T) {
 		wantCode(t, err, "")
 	})
 	t.Run("bad_identifiers", func(t *testing.T) {
-		for _, resource := range []string{"", "notes", "http://api.example/", "https://api.example/#a", "https://user@api.example/", "https://"} {
+		for _, resource := range []string{"", "notes", "http://api.example/", "https://api.example/#a", "https://api.example/#", "https://user@api.example/", "https://", "https://[", "urn:api"} {
 			_, err := oidc.FindResource(t.Context(), resource, oidc.ResourceParams{}, nil)
 			if err == nil {
 				t.Fatalf("%q: accepted", resource)
 			}
 			wantInput(t, err, oidc.BadParameter)
 		}
+		o := &oidc.Options{Tenants: &oidc.Tenants{}}
+		_, err := oidc.FindResource(t.Context(), "https://api.example/", oidc.ResourceParams{}, o)
+		wantInput(t, err, oidc.BadConfig)
 		a := newResource(t)
-		_, err := oidc.FindResource(t.Context(), a.URL, oidc.ResourceParams{MetadataURL: "http://169.254.169.254/latest"}, a.options())
+		_, err = oidc.FindResource(t.Context(), a.URL, oidc.ResourceParams{MetadataURL: "http://169.254.169.254/latest"}, a.options())
 		wantReason(t, err, oidc.InsecureURL)
 		if len(a.asked) != 0 {
 			t.Errorf("asked %v", a.asked)
@@ -138,6 +141,10 @@ func TestFindResource(t *testing.T) {
 		op.TamperMetadata(func(m map[string]any) { m["protected_resources"] = []any{"https://other.example/"} })
 		if res.AuthorizationServers = []string{op.Issuer}; res.ServedBy(setup(t, op).p) {
 			t.Error("an OP that names other resources serves this one")
+		}
+		op.TamperMetadata(func(m map[string]any) { m["protected_resources"] = []any{"https://other.example/", res.Resource} })
+		if !res.ServedBy(setup(t, op).p) {
+			t.Error("an OP that names the resource does not serve it")
 		}
 	})
 }
@@ -195,6 +202,74 @@ func TestResourceChallenge(t *testing.T) {
 	}
 	op.Break(oidctest.ACROther)
 	r.refused(oidc.BadACR)
+}
+
+// TestResourceChallengeThatCounts: of several challenges for a token it is the first
+// that has an error, or the first of all.
+func TestResourceChallengeThatCounts(t *testing.T) {
+	for _, c := range []struct {
+		fields        []string
+		scheme, error string
+	}{
+		{[]string{`Bearer`}, "bearer", ""},
+		{[]string{`DPoP algs="ES256"`}, "dpop", ""},
+		{[]string{`Bearer realm="a"`, `DPoP algs="ES256"`}, "bearer", ""},
+		{[]string{`Bearer error="invalid_token"`, `DPoP algs="ES256"`}, "bearer", "invalid_token"},
+		{[]string{`Bearer error="invalid_token"`, `DPoP error="use_dpop_nonce"`}, "bearer", "invalid_token"},
+		{[]string{`Bearer`, `DPoP error="use_dpop_nonce"`}, "dpop", "use_dpop_nonce"},
+		{[]string{`Basic error="x"`, `Bearer`}, "bearer", ""},
+	} {
+		got, ok := oidc.ReadResourceChallenge(http.Header{"Www-Authenticate": c.fields})
+		if !ok || got.Scheme != c.scheme || got.Error != c.error {
+			t.Errorf("%q: got %+v, %v", c.fields, got, ok)
+		}
+	}
+	if c, ok := oidc.ReadResourceChallenge(http.Header{"Www-Authenticate": {`Bearer max_age="0"`}}); !ok || c.MaxAge == nil || *c.MaxAge != 0 {
+		t.Errorf("a login at this moment: got %+v, %v", c, ok)
+	}
+}
+
+// TestStepUpKeepsTheRest: a new login asks for what the API wants and for what it
+// asked for before, and is no laxer than that.
+func TestStepUpKeepsTheRest(t *testing.T) {
+	ages := func(seconds ...int) (out []*time.Duration) {
+		for _, s := range seconds {
+			d := time.Duration(s) * time.Second
+			if out = append(out, &d); s < 0 {
+				out[len(out)-1] = nil
+			}
+		}
+		return out
+	}
+	for _, c := range [][3]int{{-1, -1, -1}, {-1, 60, 60}, {30, 60, 30}, {90, 60, 60}, {30, -1, 30}, {60, 0, 0}} {
+		a := ages(c[:]...)
+		p := oidc.AuthParams{MaxAge: a[0]}
+		if !(oidc.ResourceChallenge{Error: "insufficient_user_authentication", MaxAge: a[1]}).StepUp(&p) {
+			t.Fatal("no login would do")
+		}
+		if (p.MaxAge == nil) != (a[2] == nil) || p.MaxAge != nil && *p.MaxAge != *a[2] {
+			t.Errorf("%v: max_age is %v", c, p.MaxAge)
+		}
+		if p.Claims != nil || p.ACRValues != nil {
+			t.Errorf("nobody wants an acr: %+v", p)
+		}
+	}
+
+	p := oidc.AuthParams{Scopes: []string{"email"}}
+	if !(oidc.ResourceChallenge{Error: "insufficient_scope", Scopes: []string{"openid", "email", "pay"}}).StepUp(&p) || !slices.Equal(p.Scopes, []string{"email", "pay"}) {
+		t.Errorf("scopes are %v", p.Scopes)
+	}
+
+	p = oidc.AuthParams{Claims: &oidc.ClaimsRequest{
+		UserInfo: map[string]*oidc.ClaimRequest{"address": nil}, IDToken: map[string]*oidc.ClaimRequest{"name": nil}}}
+	up := oidc.ResourceChallenge{Error: "insufficient_user_authentication", ACRValues: []string{"gold"}}
+	if !up.StepUp(&p) || len(p.Claims.UserInfo) != 1 || len(p.Claims.IDToken) != 2 {
+		t.Errorf("got %+v", p.Claims)
+	}
+	p = oidc.AuthParams{}
+	if !up.StepUp(&p) || len(p.Claims.IDToken) != 1 || !p.Claims.IDToken["acr"].Essential {
+		t.Errorf("got %+v", p.Claims)
+	}
 }
 
 // resourceFaults is what the faults of an API's metadata lead to.
@@ -327,7 +402,7 @@ func TestResourceFaults(t *testing.T) {
 	})
 	t.Run("pages", func(t *testing.T) {
 		for _, name := range []string{"resource_documentation", "resource_policy_uri", "resource_tos_uri"} {
-			for page, want := range map[string]oidc.Reason{"https://api.example/docs": "", "http://api.example/docs": "", "data:text/html,x": oidc.BadMetadata, "/docs": oidc.BadMetadata, "https:": oidc.BadMetadata} {
+			for page, want := range map[string]oidc.Reason{"https://api.example/docs": "", "http://api.example/docs": "", "data:text/html,x": oidc.BadMetadata, "javascript://api.example/%0aalert(1)": oidc.BadMetadata, "https://[": oidc.BadMetadata, "/docs": oidc.BadMetadata, "https:": oidc.BadMetadata} {
 				a := newResource(t)
 				a.doc[name] = page
 				_, err := oidc.FindResource(t.Context(), a.URL+"/v1", oidc.ResourceParams{}, a.options())
@@ -447,6 +522,27 @@ func TestSignedResource(t *testing.T) {
 		r, err := oidc.FindResource(t.Context(), doc.URL+"/v1", oidc.ResourceParams{Signers: []*oidc.Provider{a.p}}, doc.options())
 		if err != nil || r.JWKSURI != "" || r.ResourceName != "Notes" || !has(r.AuthorizationServers, "https://op.example") {
 			t.Errorf("got %+v, %v", r, err)
+		}
+	})
+	t.Run("made_at_the_bound_of_skew", func(t *testing.T) {
+		a := newAPIClient(t, "")
+		now := time.Now().Truncate(time.Second)
+		a.discover()
+		doc := newResource(t)
+		o := doc.options()
+		o.Now, o.ClockSkew = func() time.Time { return now }, time.Minute
+		for later, want := range map[time.Duration]oidc.Reason{time.Minute: "", time.Minute + time.Second: oidc.TokenNotYetValid} {
+			raw, err := a.op.Sign("ES256", nil, map[string]any{"iss": a.op.Issuer, "resource": doc.URL + "/v1", "iat": now.Add(later).Unix()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc.doc["signed_metadata"] = raw
+			_, err = oidc.FindResource(t.Context(), doc.URL+"/v1", oidc.ResourceParams{Signers: []*oidc.Provider{a.p}}, o)
+			if want == "" && err != nil {
+				t.Errorf("%v: %v", later, err)
+			} else if want != "" {
+				wantReason(t, err, want)
+			}
 		}
 	})
 	t.Run("arguments", func(t *testing.T) {
