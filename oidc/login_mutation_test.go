@@ -246,6 +246,8 @@ func TestImportTokensOfAnother(t *testing.T) {
 	}
 	_, err = oidc.ImportTokens(data, "https://other.example", r.c.ID())
 	wantInput(t, err, oidc.BadParameter)
+	_, err = oidc.ImportTokens(data, "", r.c.ID())
+	wantInput(t, err, oidc.BadParameter)
 	_, err = oidc.ImportTokens(data, r.op.Issuer, "another")
 	wantInput(t, err, oidc.BadParameter)
 }

@@ -144,6 +144,15 @@ func TestOAuthOnly(t *testing.T) {
 	if _, tok := loginByOAuth(t, op, c, oidc.AuthParams{}); tok.IDToken != nil {
 		t.Error("an ID Token was believed that nobody verified")
 	}
+	kept := &oidc.Tokens{AccessToken: "a", TokenType: "bearer", RefreshToken: "r"}
+	op.TamperTokenResponse(nil)
+	op.Intercept(oidctest.EndpointToken, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"access_token":"b","token_type":"bearer","id_token":"e30.e30."}`))
+	})
+	if tok, err := c.Refresh(t.Context(), kept); err != nil || tok.AccessToken != "b" || tok.IDToken != nil {
+		t.Errorf("an ID Token beside a renewed one: got %v, %v", tok, err)
+	}
 }
 
 // TestOAuthOnlySubject: who the user is must be one thing, for good.
