@@ -153,6 +153,19 @@ func TestUserInfoWays(t *testing.T) {
 	c.UserInfoBy = 7
 	_, err = oidc.NewClient(r.p, c)
 	wantInput(t, err, oidc.BadConfig)
+
+	// A token that another client of the same name has bound is presented with a
+	// proof, and so in the header.
+	r.client(func(c *oidc.ClientConfig) { c.DPoP = oidc.DPoPES256() })
+	tok := r.mustLogin()
+	r.client(func(c *oidc.ClientConfig) { c.UserInfoBy = oidc.UserInfoPostBody })
+	op.ClearLog()
+	if _, err := r.c.UserInfo(t.Context(), tok); err != nil {
+		t.Error(err)
+	}
+	if q := op.Requests(oidctest.EndpointUserInfo)[0]; q.Header.Get("DPoP") == "" || q.Form.Has("access_token") {
+		t.Errorf("sent %v and %v", q.Header, q.Form)
+	}
 }
 
 // TestRotatingAuth: secrets and keys change while the client runs.

@@ -365,7 +365,24 @@ func TestRegistrationAnswers(t *testing.T) {
 	op.Intercept(oidctest.EndpointRegistration, respond(201, "application/json", `{"client_id":"a","token_endpoint_auth_method":"none"}`))
 	_, err = ask("of_our_own")
 	wantReason(t, err, oidc.BadRegistration)
+	op.Intercept(oidctest.EndpointRegistration, respond(201, "application/json", `{"client_id":"a","token_endpoint_auth_method":"of_our_own"}`))
+	if r, err := ask("of_our_own"); err != nil || r.Metadata.TokenEndpointAuthMethod != "of_our_own" {
+		t.Errorf("a method of one's own: got %v, %v", r, err)
+	}
+	// What is not mentioned is as it was asked for.
+	op.Intercept(oidctest.EndpointRegistration, respond(201, "application/json", `{"client_id":"a","client_secret":"of-at-least-thirty-two-characters"}`))
+	r, err := p.Register(t.Context(), oidc.ClientMetadata{RedirectURIs: []string{redirectURI}, ResponseTypes: []string{"code"}, IDTokenSignedResponseAlg: "ES256"}, "")
+	if err != nil || r.Metadata.IDTokenSignedResponseAlg != "ES256" || !slices.Equal(r.Metadata.ResponseTypes, []string{"code"}) {
+		t.Errorf("nothing mentioned: got %v, %v", r, err)
+	}
 	op.Intercept(oidctest.EndpointRegistration, nil)
+	// Nobody asked for it, and an unsigned ID Token or response is never taken for granted.
+	for name, refused := range map[string]bool{"id_token_signed_response_alg": true, "authorization_signed_response_alg": true, "request_object_signing_alg": false} {
+		answer(op, name, "none")
+		if _, err := ask(""); refused != errors.Is(err, oidc.BadRegistration) || !refused && err != nil {
+			t.Errorf("%s none: got %v", name, err)
+		}
+	}
 	answer(op, "userinfo_signed_response_alg", "RS256")
 	if r, err := ask(""); err != nil || r.Metadata.UserInfoSignedResponseAlg != "RS256" {
 		t.Errorf("got %v, %v", r, err)
@@ -424,6 +441,9 @@ func TestRegistrationManagedElsewhere(t *testing.T) {
 
 // TestRegistrationExport carries a registration through a store.
 func TestRegistrationExport(t *testing.T) {
+	if text, err := json.Marshal(oidc.Registration{ClientID: "public"}); err != nil || strings.Contains(string(text), "redacted") || strings.Contains(string(text), "***") {
+		t.Errorf("a secret is hinted at where there is none: %s, %v", text, err)
+	}
 	op := newOP(t, func(c *oidctest.Config) { c.SecretLifetime = time.Hour })
 	r := setup(t, op)
 	data, err := r.reg.Export()

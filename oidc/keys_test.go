@@ -218,19 +218,48 @@ func TestClientKeysLogIn(t *testing.T) {
 
 // TestPrivateKeyPublishedIsTold: the key is not used, and somebody is told.
 func TestPrivateKeyPublishedIsTold(t *testing.T) {
-	op := oidctest.New(t)
-	op.TamperJWKS(func(m map[string]any) {
-		m["keys"] = append(m["keys"].([]any), map[string]any{"kty": "oct", "kid": "shared", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"})
-	})
-	r := setup(t, op)
-	var told []oidc.Check
-	r.opts.Trace.Check = func(_ context.Context, c oidc.Check) {
-		if c.Reason == oidc.BadKeySet {
-			told = append(told, c)
+	for _, key := range []map[string]any{
+		{"kty": "oct", "kid": "shared", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"},
+		{"kty": "OKP", "kid": "shared", "crv": "Ed25519", "x": "AAAA", "d": "AAAA"},
+	} {
+		op := oidctest.New(t)
+		op.TamperJWKS(func(m map[string]any) { m["keys"] = append(m["keys"].([]any), key) })
+		r := setup(t, op)
+		var told []oidc.Check
+		r.opts.Trace.Check = func(_ context.Context, c oidc.Check) {
+			if c.Reason == oidc.BadKeySet {
+				told = append(told, c)
+			}
+		}
+		r.mustLogin()
+		if len(told) != 1 || told[0].Passed || !strings.Contains(told[0].Detail, "shared") {
+			t.Errorf("%s: got %v, want one failed check that names the key", key["kty"], told)
 		}
 	}
+}
+
+// TestFailedKeysAreTold: keys that an OP has for nobody are noticed, and that they
+// were asked for twice.
+func TestFailedKeysAreTold(t *testing.T) {
+	op := newOP(t)
+	r := setup(t, op)
+	var kinds []oidc.NoticeKind
+	r.opts.Trace.Notice = func(_ context.Context, n oidc.Notice) {
+		if kinds = append(kinds, n.Kind); (n.Err != nil) != (n.Kind == oidc.NoticeStale) || n.Step != oidc.StepKeys {
+			t.Errorf("got %+v", n)
+		}
+	}
+	op.Intercept(oidctest.EndpointJWKS, respond(503, "text/plain", "later"))
+	r.refused(oidc.KeysUnavailable)
+	if want := []oidc.NoticeKind{oidc.NoticeRetry, oidc.NoticeStale}; !slices.Equal(kinds, want) {
+		t.Errorf("told %v, want %v", kinds, want)
+	}
+	kinds = nil
+	op.Intercept(oidctest.EndpointJWKS, nil)
+	r.discover()
+	r.client()
 	r.mustLogin()
-	if len(told) != 1 || told[0].Passed || !strings.Contains(told[0].Detail, "shared") {
-		t.Errorf("got %v, want one failed check that names the key", told)
+	if want := []oidc.NoticeKind{oidc.NoticeKeys}; !slices.Equal(kinds, want) {
+		t.Errorf("told %v, want %v", kinds, want)
 	}
 }

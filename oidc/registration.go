@@ -215,12 +215,11 @@ func (p *Provider) readRegistration(ctx context.Context, res *fetch.Response, as
 			return nil, err
 		}
 		// RFC 7592 section 3: what the OP does not mention stays.
-		if r.URI == "" && r.AccessToken == "" {
-			r.URI, r.AccessToken = before.URI, before.AccessToken
-		} else if r.AccessToken == "" {
-			r.AccessToken = before.AccessToken
-		} else if r.URI == "" {
+		if r.URI == "" {
 			r.URI = before.URI
+		}
+		if r.AccessToken == "" {
+			r.AccessToken = before.AccessToken
 		}
 		if r.Secret == "" {
 			r.Secret, r.SecretExpires = before.Secret, before.SecretExpires
@@ -319,7 +318,7 @@ func agreed(c *checker, asked, got ClientMetadata) (ClientMetadata, error) {
 		ok := a.got == a.asked || a.asked == "" && (a.got != "none" || !strings.HasPrefix(a.name, "id_token") && !strings.HasPrefix(a.name, "authorization"))
 		check(ok, a.name+" is the one asked for", a.asked, a.got)
 	}
-	if got.ResponseTypes != nil && asked.ResponseTypes != nil {
+	if got.ResponseTypes != nil {
 		for _, rt := range asked.ResponseTypes {
 			check(slices.ContainsFunc(got.ResponseTypes, func(g string) bool { return sameWords(g, rt) }),
 				"response_types hold those asked for", rt, strings.Join(got.ResponseTypes, ", "))
