@@ -3,7 +3,7 @@
 // tests that reach it until one fails; a mutant that no test kills is a check that
 // nothing defends, or one that can be removed.
 //
-//	go run ./peers/mutate                  # all, a quarter of an hour or more
+//	go run ./peers/mutate                  # all, half an hour or more
 //	go run ./peers/mutate -only finish.go  # these files, by name or path, with commas between
 //	go run ./peers/mutate -again out.txt   # what survived in a run whose output that is
 //	go run ./peers/mutate -write           # also writes docs/mutation.md
