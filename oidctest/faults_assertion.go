@@ -80,37 +80,24 @@ func assertionFaults() []behaviour {
 		{FaultInfo: FaultInfo{Fault: AssertionErrorIn200, Title: "The refusal comes with status 200", Section: "RFC 7521 4.1.1", Expect: "Report it; take no token."},
 			doc: onAssertion(set("error", "invalid_grant"))},
 		{FaultInfo: FaultInfo{Fault: AssertionTruncated, Title: "The response ends in the middle", Section: "RFC 6749 5.1", Expect: "Refuse the response."},
-			reply: answerAssertion(edit(func(_ *exchange, b []byte) []byte { return b[:len(b)/2] }))},
+			reply: onAssertion(edit(func(_ *exchange, b []byte) []byte { return b[:len(b)/2] }))},
 		{FaultInfo: FaultInfo{Fault: AssertionNull, Title: "The response is null", Section: "RFC 6749 5.1", Expect: "Refuse the response."},
-			reply: answerAssertion(body(http.StatusOK, "application/json", "null"))},
+			reply: onAssertion(body(http.StatusOK, "application/json", "null"))},
 		{FaultInfo: FaultInfo{Fault: AssertionDuplicate, Title: "The access token is there twice", Section: "RFC 8259 4", Expect: "Refuse the response."},
-			reply: answerAssertion(edit(func(_ *exchange, b []byte) []byte { return firstMember(b, `"access_token":"another"`) }))},
+			reply: onAssertion(edit(func(_ *exchange, b []byte) []byte { return firstMember(b, `"access_token":"another"`) }))},
 		{FaultInfo: FaultInfo{Fault: AssertionHTML, Title: "A page comes in place of JSON", Section: "RFC 6749 5.1", Expect: "Refuse the response."},
-			reply: answerAssertion(body(http.StatusOK, "text/html", html500))},
+			reply: onAssertion(body(http.StatusOK, "text/html", html500))},
 		{FaultInfo: FaultInfo{Fault: AssertionRedirect, Title: "A redirect leads to another host", Section: "RFC 6749 3.2", Expect: "Do not follow it: who is there would have the assertion."},
-			reply: answerAssertion(redirectTo(http.StatusTemporaryRedirect, elsewhere("/token")))},
+			reply: onAssertion(redirectTo(http.StatusTemporaryRedirect, elsewhere("/token")))},
 	}))
 }
 
 // onAssertion runs a hook for the grants of an assertion alone.
-func onAssertion(f func(*exchange, map[string]any)) func(*exchange, map[string]any) {
-	return func(x *exchange, m map[string]any) {
-		if x.grantType == grantJWT || x.grantType == grantSAML {
-			f(x, m)
-		}
-	}
-}
-
-// answerAssertion is onAssertion for the response as it goes out.
-func answerAssertion(f func(*exchange, *reply)) func(*exchange, *reply) {
-	return func(x *exchange, r *reply) {
-		if x.grantType == grantJWT || x.grantType == grantSAML {
-			f(x, r)
-		}
-	}
+func onAssertion[T any](f func(*exchange, T)) func(*exchange, T) {
+	return onlyGrant(f, grantJWT, grantSAML)
 }
 
 // refuseAssertion refuses the grants of an assertion (RFC 7521, section 4.1.1).
 func refuseAssertion(code, description string) func(*exchange, *reply) {
-	return answerAssertion(refusal(http.StatusBadRequest, code, description))
+	return onAssertion(refusal(http.StatusBadRequest, code, description))
 }

@@ -85,6 +85,6 @@ func cibaFaults() []behaviour {
 		{FaultInfo: FaultInfo{Fault: CIBAUnknownRequest, Title: "The auth_req_id is unknown", Section: "CIBA Core 11", Case: 326, At: EndpointToken, Expect: "Stop."},
 			reply: refusePoll(grantCIBA, "invalid_grant")},
 		{FaultInfo: FaultInfo{Fault: CIBANoIDToken, Title: "There is no ID Token", Section: "CIBA Core 10.1.1", Case: 326, At: EndpointToken, Expect: "Refuse the response."},
-			doc: onlyGrant(grantCIBA, drop("id_token"))},
+			doc: onlyGrant(drop("id_token"), grantCIBA)},
 	}))
 }

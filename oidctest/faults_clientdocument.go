@@ -74,7 +74,7 @@ const (
 // clientDocumentFaults are what can be wrong where an identifier is a client's
 // document.
 func clientDocumentFaults() []behaviour {
-	table := flow("client_document", group("Client ID metadata document", EndpointAuthorization, []behaviour{
+	return needing("a client whose identifier is a URL", flow("client_document", group("Client ID metadata document", EndpointAuthorization, []behaviour{
 		{FaultInfo: FaultInfo{Fault: ClientDocumentsUnannounced, Title: "The provider does not announce that it reads client documents", Section: "Client ID Metadata Document 5", Expect: "Refuse when the client is set up; begin no login.", At: EndpointDiscovery},
 			doc: drop("client_id_metadata_document_supported")},
 		{FaultInfo: FaultInfo{Fault: ClientDocumentsDenied, Title: "The provider announces that it reads no client documents", Section: "Client ID Metadata Document 5", Expect: "Refuse when the client is set up; begin no login.", At: EndpointDiscovery},
@@ -121,11 +121,7 @@ func clientDocumentFaults() []behaviour {
 					refusal(http.StatusUnauthorized, "invalid_client", "the client is unknown")(x, r)
 				}
 			}},
-	}))
-	for i := range table {
-		table[i].Needs = "a client whose identifier is a URL"
-	}
-	return table
+	})))
 }
 
 // inDocument edits the members of a client's document.

@@ -105,18 +105,5 @@ func refusePoll(grantType, code string) func(*exchange, *reply) {
 }
 
 func refusePollWith(grantType string, status int, code string) func(*exchange, *reply) {
-	return func(x *exchange, r *reply) {
-		if x.grantType == grantType {
-			refusal(status, code, "as told")(x, r)
-		}
-	}
-}
-
-// onlyGrant runs a hook for the response to one grant alone.
-func onlyGrant(grantType string, f func(*exchange, map[string]any)) func(*exchange, map[string]any) {
-	return func(x *exchange, m map[string]any) {
-		if x.grantType == grantType {
-			f(x, m)
-		}
-	}
+	return onlyGrant(refusal(status, code, "as told"), grantType)
 }

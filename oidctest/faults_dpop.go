@@ -98,7 +98,7 @@ func dpopFaults() []behaviour {
 		{FaultInfo: FaultInfo{Fault: DPoPBearerReturned, Title: "The token_type is Bearer", Section: "RFC 9449 5", Case: 323, Expect: "Refuse the response: the token is bound to no key."},
 			doc: bearer},
 		{FaultInfo: FaultInfo{Fault: DPoPRefreshedToBearer, Title: "The token_type after a refresh is Bearer", Section: "RFC 9449 5", Case: 323, Expect: "Refuse the response."},
-			doc: onlyRefreshed(bearer)},
+			doc: onlyGrant(bearer, "refresh_token")},
 		{FaultInfo: FaultInfo{Fault: DPoPTypeOddCase, Title: "The token_type is written DpOp", Section: "RFC 6749 5.1", Expect: "Accept it: the value has no case.", Harmless: true},
 			doc: func(x *exchange, m map[string]any) {
 				if x.jkt != "" {

@@ -16,10 +16,10 @@ const (
 func exchangeFaults() []behaviour {
 	return flow("exchange", group("Token exchange", EndpointToken, []behaviour{
 		{FaultInfo: FaultInfo{Fault: IssuedTypeMissing, Title: "There is no issued_token_type", Section: "RFC 8693 2.2.1", Expect: "Refuse the response."},
-			doc: onlyGrant(grantExchange, drop("issued_token_type"))},
+			doc: onlyGrant(drop("issued_token_type"), grantExchange)},
 		{FaultInfo: FaultInfo{Fault: IssuedTypeOther, Title: "The issued_token_type is another than was asked for", Section: "RFC 8693 2.2.1", Expect: "Refuse the response."},
-			doc: onlyGrant(grantExchange, set("issued_token_type", typeIDToken))},
+			doc: onlyGrant(set("issued_token_type", typeIDToken), grantExchange)},
 		{FaultInfo: FaultInfo{Fault: IssuedNotApplicable, Title: "The token_type of an access token is N_A", Section: "RFC 8693 2.2.1", Expect: "Refuse the response."},
-			doc: onlyGrant(grantExchange, set("token_type", "N_A"))},
+			doc: onlyGrant(set("token_type", "N_A"), grantExchange)},
 	}))
 }

@@ -43,7 +43,7 @@ func mtlsFaults() []behaviour {
 			m["mtls_endpoint_aliases"] = a
 		}
 	}
-	table := group("Mutual TLS", EndpointToken, []behaviour{
+	return needing("a client certificate", flow("mtls", group("Mutual TLS", EndpointToken, []behaviour{
 		{FaultInfo: FaultInfo{Fault: MTLSAliasHTTP, At: EndpointDiscovery, Title: "The alias of the token endpoint is an http URL", Section: "RFC 8705 5", Case: 37, Expect: "Refuse the metadata."},
 			doc: aliases(func(a map[string]any) {
 				s, _ := a["token_endpoint"].(string)
@@ -61,9 +61,5 @@ func mtlsFaults() []behaviour {
 			reply: shown(func(_ *exchange, r *reply) {
 				*r = *bearerError(http.StatusUnauthorized, "invalid_token", "the certificate is not the token's")
 			})},
-	})
-	for i := range table {
-		table[i].Flow, table[i].Needs = "mtls", "a client certificate"
-	}
-	return table
+	})))
 }

@@ -230,7 +230,7 @@ const (
 // signedResourceFaults are what can be wrong with signed metadata (RFC 9728, section
 // 2.2).
 func signedResourceFaults() []behaviour {
-	table := flow("resource", group("Signed resource metadata", EndpointResource, []behaviour{
+	return needing("signed resource metadata", flow("resource", group("Signed resource metadata", EndpointResource, []behaviour{
 		{FaultInfo: FaultInfo{Fault: SignedResourceForged, Title: "It is signed by a stranger", Section: "RFC 9728 3.3", Expect: "Refuse the metadata."},
 			resource: func(_ *exchange, d *draft) { byStranger(d) }},
 		{FaultInfo: FaultInfo{Fault: SignedResourceAlgNone, Title: "It has no signature", Section: "RFC 9728 2.2", Expect: "Refuse the metadata."},
@@ -275,9 +275,5 @@ func signedResourceFaults() []behaviour {
 			doc: set("authorization_servers", list(attacker))},
 		{FaultInfo: FaultInfo{Fault: SignedResourcePlainMore, Title: "A jwks_uri stands beside what is signed", Section: "RFC 9728 7.9", Expect: "Do not take it where metadata must be signed.", Harmless: true},
 			doc: set("jwks_uri", attacker+"/jwks")},
-	}))
-	for i := range table {
-		table[i].Needs = "signed resource metadata"
-	}
-	return table
+	})))
 }

@@ -21,7 +21,7 @@ func statementFaults() []behaviour {
 			}
 		}
 	}
-	table := group("Software statement", EndpointRegistration, []behaviour{
+	return needing("a software statement", flow("registration", group("Software statement", EndpointRegistration, []behaviour{
 		{FaultInfo: FaultInfo{Fault: StatementChanged, Title: "Another software statement comes back", Section: "RFC 7591 3.2.1", Expect: "Refuse the response."},
 			doc: stated(func(m map[string]any) { m["software_statement"] = "eyJhbGciOiJub25lIn0.e30." })},
 		{FaultInfo: FaultInfo{Fault: StatementOverruled, Title: "Redirect URIs are registered that the statement does not hold", Section: "RFC 7591 2.3", Expect: "Refuse the response."},
@@ -32,9 +32,5 @@ func statementFaults() []behaviour {
 					refusal(400, "unapproved_software_statement", "the statement is by a publisher who is not trusted")(x, r)
 				}
 			}},
-	})
-	for i := range table {
-		table[i].Flow, table[i].Needs = "registration", "a software statement"
-	}
-	return table
+	})))
 }

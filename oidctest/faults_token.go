@@ -113,7 +113,7 @@ func tokenFaults() []behaviour {
 func refreshFaults() []behaviour {
 	const refuse = "Refuse the response and keep what was known."
 	needs := "a refresh token"
-	table := group("Refresh", EndpointToken, []behaviour{
+	return needing(needs, group("Refresh", EndpointToken, []behaviour{
 		{FaultInfo: FaultInfo{Fault: RefreshOtherSubject, Title: "The ID Token is another person's", Section: "Core 12.2", Case: 244, Expect: refuse},
 			token: onlyRefresh(claim("sub", "somebody-else"))},
 		{FaultInfo: FaultInfo{Fault: RefreshOtherIssuer, Title: "The ID Token is another issuer's", Section: "Core 12.2", Case: 245, Expect: refuse},
@@ -131,30 +131,18 @@ func refreshFaults() []behaviour {
 		{FaultInfo: FaultInfo{Fault: RefreshAuthTimeChanged, Title: "The time of the login has changed", Section: "Core 12.2", Case: 247, Expect: refuse},
 			token: onlyRefresh(func(x *exchange, d *draft) { d.claims["auth_time"] = d.authTime.Unix() - 1000 })},
 		{FaultInfo: FaultInfo{Fault: RefreshIDTokenMissing, Title: "There is no ID Token", Section: "Core 12.2", Expect: "Accept it and keep the old claims.", Harmless: true},
-			doc: onlyRefreshed(drop("id_token"))},
+			doc: onlyGrant(drop("id_token"), "refresh_token")},
 		{FaultInfo: FaultInfo{Fault: RefreshTokenAbsent, Title: "There is no new refresh token", Section: "RFC 6749 6", Case: 251, Expect: "Keep the old one.", Harmless: true},
-			doc: onlyRefreshed(drop("refresh_token"))},
+			doc: onlyGrant(drop("refresh_token"), "refresh_token")},
 		{FaultInfo: FaultInfo{Fault: RefreshTokenEmpty, Title: "The new refresh token is empty", Section: "RFC 6749 6", Case: 251, Expect: "Keep the old one.", Harmless: true},
-			doc: onlyRefreshed(set("refresh_token", ""))},
+			doc: onlyGrant(set("refresh_token", ""), "refresh_token")},
 		{FaultInfo: FaultInfo{Fault: RefreshInvalidGrant, Title: "The refresh token is refused", Section: "RFC 6749 5.2", Case: 252, Expect: "End the session; the refusal is final."},
-			reply: onlyRefreshReply(refusal(http.StatusBadRequest, "invalid_grant", "the refresh token is not known"))},
+			reply: onlyGrant(refusal(http.StatusBadRequest, "invalid_grant", "the refresh token is not known"), "refresh_token")},
 		{FaultInfo: FaultInfo{Fault: RefreshUnavailable, Title: "The provider is down during the refresh (503)", Section: "RFC 9110 15.6.4", Case: 252, Expect: "Keep the session until it ends by itself; try again later."},
-			reply: onlyRefreshReply(refusal(http.StatusServiceUnavailable, "temporarily_unavailable", "try later"))},
+			reply: onlyGrant(refusal(http.StatusServiceUnavailable, "temporarily_unavailable", "try later"), "refresh_token")},
 		{FaultInfo: FaultInfo{Fault: RefreshLost, Title: "The connection breaks after the refresh token was used", Section: "RFC 9700 4.14.2", Case: 250, Expect: "Try once more with the old token, then log out cleanly."},
-			reply: onlyRefreshReply(reset)},
-	})
-	for i := range table {
-		table[i].Needs = needs
-	}
-	return table
-}
-
-func onlyRefreshReply(f func(*exchange, *reply)) func(*exchange, *reply) {
-	return func(x *exchange, r *reply) {
-		if x.grantType == "refresh_token" {
-			f(x, r)
-		}
-	}
+			reply: onlyGrant(reset, "refresh_token")},
+	}))
 }
 
 // userInfoFaults are what can be wrong with the UserInfo response.

@@ -11,6 +11,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,14 @@ func group(name string, at Endpoint, table []behaviour) []behaviour {
 func flow(name string, table []behaviour) []behaviour {
 	for i := range table {
 		table[i].Flow = name
+	}
+	return table
+}
+
+// needing says what an exchange must have for faults to show.
+func needing(what string, table []behaviour) []behaviour {
+	for i := range table {
+		table[i].Needs = what
 	}
 	return table
 }
@@ -83,11 +92,12 @@ func onlyRefresh(f func(*exchange, *draft)) func(*exchange, *draft) {
 	}
 }
 
-// onlyRefreshed runs a hook for the response to a refresh alone.
-func onlyRefreshed(f func(*exchange, map[string]any)) func(*exchange, map[string]any) {
-	return func(x *exchange, m map[string]any) {
-		if x.grantType == "refresh_token" {
-			f(x, m)
+// onlyGrant runs a hook, for the document or for the response, where the token
+// request is of one of the grants.
+func onlyGrant[T any](f func(*exchange, T), grants ...string) func(*exchange, T) {
+	return func(x *exchange, of T) {
+		if slices.Contains(grants, x.grantType) {
+			f(x, of)
 		}
 	}
 }
