@@ -107,16 +107,24 @@ func (c ClaimsRequest) MarshalJSON() ([]byte, error) {
 	if err != nil || len(c.Extra) == 0 {
 		return own, err
 	}
-	for _, name := range []string{"userinfo", "id_token"} {
-		if _, there := c.Extra[name]; there {
-			return nil, refuse("Claims", name+" has a field of its own")
-		}
+	if err := c.checkExtra(); err != nil {
+		return nil, err
 	}
 	extra, err := json.Marshal(c.Extra)
 	if err != nil || string(own) == "{}" {
 		return extra, err
 	}
 	return slices.Concat(own[:len(own)-1], []byte(","), extra[1:]), nil
+}
+
+// checkExtra refuses further members that have a field.
+func (c *ClaimsRequest) checkExtra() error {
+	for _, name := range []string{"userinfo", "id_token"} {
+		if _, there := c.Extra[name]; there {
+			return refuse("Claims", name+" has a field of its own")
+		}
+	}
+	return nil
 }
 
 // ClaimRequest qualifies one claim (Core section 5.5.1). An ID Token whose claim

@@ -347,7 +347,7 @@ func (p *CIBAParams) claims() (param, demands string, err error) {
 	if p.Claims != nil {
 		own = *p.Claims
 	}
-	if _, err := json.Marshal(own); err != nil {
+	if err := own.checkExtra(); err != nil {
 		return "", "", err
 	}
 	idToken := make(map[string]any)
@@ -531,31 +531,13 @@ func (c *Client) checkDemands(k *checker, l *CIBALogin, id *IDToken) error {
 	if err != nil {
 		return k.failed(badPayload(err), "the claims are JSON")
 	}
-	var demands map[string]struct {
-		Value  json.RawMessage   `json:"value"`
-		Values []json.RawMessage `json:"values"`
+	demanded, err := l.demanded()
+	if err != nil {
+		return err
 	}
-	if l.demands != "" {
-		if err := strictjson.Unmarshal([]byte(l.demands), &demands); err != nil {
-			return &InputError{Reason: BadParameter, Field: "CIBALogin", Detail: "it was not written by Export", Err: err}
-		}
-	}
-	for name, r := range demands {
-		v := claims[name]
-		if err := k.that(v != nil && string(v) != "null", MissingClaim, "Core 5.5.1", "an essential claim is there", name, ""); err != nil {
-			return err
-		}
-		if r.Value != nil {
-			r.Values = append(r.Values, r.Value)
-		}
-		if r.Values == nil {
-			continue
-		}
-		// Their values may be an account's or a payment's, so none is told.
-		if err := k.that(slices.ContainsFunc(r.Values, func(want json.RawMessage) bool { return sameJSON(want, v) }), BadClaim, "Core 5.5.1",
-			name+" is one of the values that were demanded", "", ""); err != nil {
-			return err
-		}
+	maps.DeleteFunc(claims, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
+	if err := meetDemands(k, claims, demanded, false); err != nil {
+		return err
 	}
 	if l.trust == "" {
 		return nil
@@ -574,6 +556,28 @@ func (c *Client) checkDemands(k *checker, l *CIBALogin, id *IDToken) error {
 		return err
 	}
 	return k.that(framework == l.trust, BadClaim, spec, "the trust framework is the one demanded", l.trust, framework)
+}
+
+// demanded reads demands: what each claim must be one of, or nothing where any value
+// will do.
+func (l *CIBALogin) demanded() (map[string][]json.RawMessage, error) {
+	if l.demands == "" {
+		return nil, nil
+	}
+	var demands map[string]struct {
+		Value  json.RawMessage   `json:"value"`
+		Values []json.RawMessage `json:"values"`
+	}
+	if err := strictjson.Unmarshal([]byte(l.demands), &demands); err != nil {
+		return nil, &InputError{Reason: BadParameter, Field: "CIBALogin", Detail: "it was not written by Export", Err: err}
+	}
+	out := make(map[string][]json.RawMessage, len(demands))
+	for name, r := range demands {
+		if out[name] = r.Values; r.Value != nil {
+			out[name] = append(out[name], r.Value)
+		}
+	}
+	return out, nil
 }
 
 // FinishCIBA waits until the user has decided, and returns the tokens. It polls as
