@@ -150,7 +150,7 @@ func NewAccessTokenVerifier(p *Provider, config AccessTokenConfig) (*AccessToken
 	switch {
 	case config.Algorithms != nil:
 		for _, alg := range config.Algorithms {
-			if !jose.Supported(alg) || jose.Symmetric(alg) {
+			if !asymmetric(alg) {
 				// A secret that OP and API share is one that each API could forge with.
 				return bad("Algorithms", quote(alg)+" is no asymmetric algorithm that is supported")
 			}
@@ -158,7 +158,7 @@ func NewAccessTokenVerifier(p *Provider, config AccessTokenConfig) (*AccessToken
 		}
 	default:
 		for _, alg := range p.md().IDTokenSigningAlgValuesSupported {
-			if jose.Supported(alg) && !jose.Symmetric(alg) {
+			if asymmetric(alg) {
 				v.algs = append(v.algs, alg)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"rely.example/internal/fetch"
-	"rely.example/internal/jose"
 	"rely.example/internal/strictjson"
 )
 
@@ -210,8 +209,4 @@ func (c *Client) openClaims(ctx context.Context, k *checker, raw string, o Claim
 	}
 	all, err := strictjson.Object([]byte(v.Payload))
 	return all, p.Issuer(), err
-}
-
-func asymmetricAlgs() []string {
-	return slices.DeleteFunc(jose.Algorithms(), jose.Symmetric)
 }

@@ -464,7 +464,7 @@ func (c *Client) pinTokenAlgorithms(md *ProviderMetadata) error {
 		c.idTokenAlgs = []string{"RS256"}
 	default:
 		for _, alg := range announced {
-			if jose.Supported(alg) && !jose.Symmetric(alg) {
+			if asymmetric(alg) {
 				c.idTokenAlgs = append(c.idTokenAlgs, alg)
 			}
 		}

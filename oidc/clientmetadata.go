@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"rely.example/internal/jose"
 	"rely.example/internal/strictjson"
 )
 
@@ -280,7 +279,7 @@ func (m *ClientMetadata) check() error {
 	default:
 		return bad("BackchannelTokenDeliveryMode", `it is "poll", "ping" or "push" (CIBA Core 4)`)
 	}
-	if alg := m.BackchannelAuthenticationRequestSigningAlg; alg != "" && (!jose.Supported(alg) || jose.Symmetric(alg)) {
+	if alg := m.BackchannelAuthenticationRequestSigningAlg; alg != "" && !asymmetric(alg) {
 		return bad("BackchannelAuthenticationRequestSigningAlg", "requests are signed with a private key (CIBA Core 4)")
 	}
 	names := 0

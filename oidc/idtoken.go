@@ -442,6 +442,12 @@ func (c *Client) checkTimes(k *checker, w *idClaims) error {
 	return nil
 }
 
+// checkIssuedAt refuses a JWT of the future (RFC 7519 section 4.1.6).
+func (e *env) checkIssuedAt(k *checker, w *idClaims) error {
+	now := e.now()
+	return k.tellIf(w.issuedAt.at.Sub(now) <= e.skew, TokenNotYetValid, "RFC 7519 4.1.6", "iat is not in the future", "it is ", w.issuedAt.at, now)
+}
+
 // checkLifetime is for a JWT that need not say how long it lives: exp and nbf count
 // where they are there (RFC 7519 sections 4.1.4 and 4.1.5).
 func (e *env) checkLifetime(k *checker, w *idClaims) error {

@@ -80,12 +80,13 @@ func (c *Client) InspectIDToken(ctx context.Context, raw string, e ExpectedIDTok
 		if err != nil {
 			_ = k.failed(err.(*ProtocolError), "the token is encrypted as agreed")
 			if h.Enc != "" {
-				return i
+				return i // what is not encrypted is looked at as it is
 			}
-		} else if h, ok = i.readForm(k, inner); !ok {
-			return i
 		} else {
 			raw = inner
+			if h, ok = i.readForm(k, raw); !ok {
+				return i
+			}
 		}
 	}
 	if c.idTokenAlgs[0] == "none" {

@@ -259,7 +259,7 @@ func (c *Client) openIntrospection(ctx context.Context, k *checker, raw string) 
 		return nil, err
 	}
 	// The answer was made for this question.
-	if err := k.tellIf(w.issuedAt.at.Sub(now) <= c.p.env.skew, TokenNotYetValid, "RFC 7519 4.1.6", "iat is not in the future", "it is ", w.issuedAt.at, now); err != nil {
+	if err := c.p.env.checkIssuedAt(k, &w); err != nil {
 		return nil, err
 	}
 	if err := k.tellIf(now.Sub(w.issuedAt.at) <= maxIntrospectionAge+c.p.env.skew, TokenTooOld, "RFC 9701 5", "iat is of now", "it is ", w.issuedAt.at, now); err != nil {

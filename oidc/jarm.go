@@ -41,7 +41,7 @@ func (c *Client) pinResponseAlgorithm(md *ProviderMetadata) error {
 		c.responseAlgs = []string{"RS256"}
 	default:
 		for _, alg := range announced {
-			if jose.Supported(alg) && !jose.Symmetric(alg) {
+			if asymmetric(alg) {
 				c.responseAlgs = append(c.responseAlgs, alg)
 			}
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"rely.example/internal/fetch"
-	"rely.example/internal/jose"
 	"rely.example/internal/strictjson"
 )
 
@@ -136,7 +135,7 @@ func (p *ResourceParams) check() error {
 		return bad("Algorithms", "it is empty; nil means all")
 	}
 	for _, alg := range p.Algorithms {
-		if !jose.Supported(alg) || jose.Symmetric(alg) {
+		if !asymmetric(alg) {
 			return bad("Algorithms", quote(alg)+" is no algorithm of a key pair that is supported")
 		}
 	}

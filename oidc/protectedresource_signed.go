@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"rely.example/internal/strictjson"
@@ -59,9 +60,7 @@ func (e *env) vouchedFor(ctx context.Context, k *checker, r *ProtectedResource, 
 // overlay is the metadata of both, where what is signed takes precedence (RFC 9728
 // section 2.2), also where it says null.
 func overlay(k *checker, plain, signed map[string]json.RawMessage) (*ProtectedResource, error) {
-	for name, value := range signed {
-		plain[name] = value
-	}
+	maps.Copy(plain, signed)
 	both, err := json.Marshal(plain)
 	if err != nil {
 		return nil, k.failed(malformed(StepResource, "RFC 9728 2.2", err), "plain and signed metadata go together")
@@ -101,9 +100,8 @@ func (e *env) verifyMetadata(ctx context.Context, k *checker, raw string, p *Res
 	if err := k.that(!w.audience.there, BadAudience, "RFC 7519 4.1.3", "there is no aud", "none", strings.Join(w.audience.values, " ")); err != nil {
 		return "", nil, err
 	}
-	if iat := w.issuedAt.at; w.issuedAt.there {
-		now := e.now()
-		if err := k.tellIf(iat.Sub(now) <= e.skew, TokenNotYetValid, "RFC 7519 4.1.6", "iat is not in the future", "it is ", iat, now); err != nil {
+	if w.issuedAt.there {
+		if err := e.checkIssuedAt(k, &w); err != nil {
 			return "", nil, err
 		}
 	}

@@ -50,7 +50,7 @@ func (p *Provider) VerifySignedAnswer(ctx context.Context, raw string, e Expecte
 		return bad("Algorithms", "it is empty; name those that were agreed")
 	}
 	for _, alg := range e.Algorithms {
-		if !jose.Supported(alg) || jose.Symmetric(alg) {
+		if !asymmetric(alg) {
 			return bad("Algorithms", quote(alg)+" is no algorithm of a key pair that is supported")
 		}
 	}
@@ -85,7 +85,7 @@ func (p *Provider) checkAnswerTimes(k *checker, w *idClaims, maxAge time.Duratio
 		return err
 	}
 	iat := w.issuedAt.at
-	if err := k.tellIf(iat.Sub(now) <= skew, TokenNotYetValid, "RFC 7519 4.1.6", "iat is not in the future", "it is ", iat, now); err != nil {
+	if err := p.env.checkIssuedAt(k, w); err != nil {
 		return err
 	}
 	if maxAge > 0 {
@@ -94,6 +94,13 @@ func (p *Provider) checkAnswerTimes(k *checker, w *idClaims, maxAge time.Duratio
 		}
 	}
 	return p.env.checkLifetime(k, w)
+}
+
+// asymmetric reports whether an algorithm is one of a key pair, and supported.
+func asymmetric(alg string) bool { return jose.Supported(alg) && !jose.Symmetric(alg) }
+
+func asymmetricAlgs() []string {
+	return slices.DeleteFunc(jose.Algorithms(), jose.Symmetric)
 }
 
 // verifySigned verifies a JWT of any purpose but those that have a typ of their own
