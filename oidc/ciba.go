@@ -215,7 +215,7 @@ func (c *Client) cibaPossible(md *ProviderMetadata) error {
 // cibaKey is the key that signs requests.
 func (c *Client) cibaKey() (jose.SigningKey, error) {
 	alg := c.c.Metadata.BackchannelAuthenticationRequestSigningAlg
-	k, err := c.keyFor(alg)
+	k, err := c.keyFor(alg, nil)
 	if err != nil {
 		return jose.SigningKey{}, err
 	}

@@ -360,7 +360,7 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 	case AuthSelfSignedTLS:
 		return SelfSignedTLSAuth(), nil
 	case AuthPrivateKey:
-		k, err := c.keyFor(c.c.Metadata.TokenEndpointAuthSigningAlg)
+		k, err := c.keyFor(c.c.Metadata.TokenEndpointAuthSigningAlg, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -372,9 +372,9 @@ func (c *Client) chooseAuth() (ClientAuth, error) {
 	return nil, &UnsupportedError{Feature: "client authentication by " + quote(method), Detail: "give a ClientAuth of your own in ClientConfig.Auth"}
 }
 
-// keyFor is the first of the client's keys that signs with alg, or, if that is
-// empty, with the algorithm of its own; nil if none does.
-func (c *Client) keyFor(alg string) (*Key, error) {
+// keyFor is the first of the client's keys that signs with alg; nil if none does. An
+// empty alg is any that a key has of its own and that ok accepts; nil accepts all.
+func (c *Client) keyFor(alg string, ok func(alg string) bool) (*Key, error) {
 	for _, k := range c.c.Keys {
 		if k.Use == "enc" || alg != "" && k.Alg != "" && k.Alg != alg {
 			continue
@@ -385,6 +385,9 @@ func (c *Client) keyFor(alg string) (*Key, error) {
 		sk, err := k.signing()
 		if err != nil {
 			return nil, err
+		}
+		if ok != nil && !ok(sk.Alg) {
+			continue
 		}
 		if _, err := jose.PublicKeySet(sk); err == nil { // it goes with the algorithm
 			return &k, nil

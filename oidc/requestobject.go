@@ -143,23 +143,17 @@ func symmetricEncryption(alg string) bool { return alg == "dir" || strings.HasPr
 // firstSigningKey is the first key that signs with an algorithm that the profile
 // admits and the OP announces; any, if it announces none.
 func (c *Client) firstSigningKey(announced []string) (jose.SigningKey, error) {
-	for _, k := range c.c.Keys {
-		if k.Use == "enc" {
-			continue
-		}
-		sk, err := k.signing()
-		if err != nil {
-			return sk, err
-		}
-		if len(c.c.Profile.admits([]string{sk.Alg})) == 0 {
-			continue
-		}
-		if _, err := jose.PublicKeySet(sk); err == nil && (len(announced) == 0 || slices.Contains(announced, sk.Alg)) {
-			return sk, nil
-		}
+	k, err := c.keyFor("", func(alg string) bool {
+		return len(c.c.Profile.admits([]string{alg})) > 0 && (len(announced) == 0 || slices.Contains(announced, alg))
+	})
+	if err != nil {
+		return jose.SigningKey{}, err
 	}
-	return jose.SigningKey{}, &InputError{Reason: BadConfig, Field: "ClientConfig.Keys",
-		Detail: "a request object needs a key to sign with, of an algorithm that the OP takes; or Metadata.RequestObjectSigningAlg HS256, to sign with the secret"}
+	if k == nil {
+		return jose.SigningKey{}, &InputError{Reason: BadConfig, Field: "ClientConfig.Keys",
+			Detail: "a request object needs a key to sign with, of an algorithm that the OP takes; or Metadata.RequestObjectSigningAlg HS256, to sign with the secret"}
+	}
+	return k.signing()
 }
 
 // signingKeyFor is the client's key for an algorithm of signatures: one of Keys, or
@@ -177,7 +171,7 @@ func (c *Client) signingKeyFor(alg string) (jose.SigningKey, error) {
 		}
 		return jose.SigningKey{Alg: alg, Private: []byte(c.c.Secret)}, nil
 	}
-	k, err := c.keyFor(alg)
+	k, err := c.keyFor(alg, nil)
 	if err != nil {
 		return jose.SigningKey{}, err
 	}

@@ -133,7 +133,7 @@ func TestTemplateOf(t *testing.T) {
 		"https://login.example/organizations2/v2.0": "",
 		"": "",
 	} {
-		if got := templateOf(address, []string{id}); got != want {
+		if got := profile.TenantTemplate(address, []string{id}); got != want {
 			t.Errorf("%s: %q, want %q", address, got, want)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rely.example/cmd/rely/internal/browser"
+	"rely.example/cmd/rely/internal/demo"
 	"rely.example/cmd/rely/internal/loopback"
 	"rely.example/cmd/rely/internal/profile"
 	"rely.example/cmd/rely/internal/tty"
@@ -149,8 +150,8 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 	if l.responseMode != "" && !slices.Contains(responseModes(), l.responseMode) {
 		return p, usage(cmd, fmt.Errorf("--response-mode %s is none of %s", quoted(l.responseMode), strings.Join(responseModes(), ", ")))
 	}
-	if l.responseType != "" && !isResponseType(l.responseType) {
-		return p, usage(cmd, fmt.Errorf("--response-type %s is none of %s", quoted(l.responseType), strings.Join(responseTypes(), ", ")))
+	if l.responseType != "" && demo.ResponseType(l.responseType) == "" {
+		return p, usage(cmd, fmt.Errorf("--response-type %s is none of %s", quoted(l.responseType), strings.Join(demo.ResponseTypes(), ", ")))
 	}
 	if l.jarm {
 		if l.responseMode != "" && l.responseMode != oidc.ModeJWT {
@@ -190,17 +191,6 @@ func (l *loginFlags) request(cmd *cobra.Command) (oidc.AuthParams, error) {
 // responseModes are those that a login can ask for.
 func responseModes() []string {
 	return []string{oidc.ModeQuery, oidc.ModeFragment, oidc.ModeFormPost, oidc.ModeJWT, oidc.ModeQueryJWT, oidc.ModeFragmentJWT, oidc.ModeFormPostJWT}
-}
-
-// responseTypes are those that a login can ask for.
-func responseTypes() []string {
-	return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
-}
-
-// isResponseType says whether s is one of them, in any order of its words.
-func isResponseType(s string) bool {
-	given := slices.Sorted(strings.FieldsSeq(s))
-	return slices.ContainsFunc(responseTypes(), func(t string) bool { return slices.Equal(given, slices.Sorted(strings.FieldsSeq(t))) })
 }
 
 // authorizationDetails reads a JSON array of them, or a single one, written there or

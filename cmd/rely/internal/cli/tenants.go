@@ -3,8 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -43,38 +41,13 @@ func (t *tenantFlags) apply(to *profile.Connection, address string) error {
 		out.Template = t.template
 	}
 	if out.Template == "" {
-		out.Template = templateOf(address, out.IDs)
+		out.Template = profile.TenantTemplate(address, out.IDs)
 	}
 	if out.Template == "" {
 		return usage(nil, fmt.Errorf("--tenant needs --tenant-issuer: which part of %s is the tenant cannot be told", quoted(address)))
 	}
 	to.Tenants = &out
 	return nil
-}
-
-// templateOf is the issuer of any tenant, by the address that stands for many or
-// for one of ids, or "". It is never what the OP says it is: an OP could then
-// issue in another one's name.
-func templateOf(address string, ids []string) string {
-	if !strings.Contains(address, "://") {
-		address = "https://" + address
-	}
-	parts := strings.Split(address, "/")
-	found := -1
-	for i, p := range parts {
-		if i < 3 || !slices.Contains([]string{"common", "organizations", "consumers"}, p) && !slices.Contains(ids, p) {
-			continue
-		}
-		if found >= 0 {
-			return ""
-		}
-		found = i
-	}
-	if found < 0 {
-		return ""
-	}
-	parts[found] = oidc.TenantPlace
-	return strings.Join(parts, "/")
 }
 
 // tenantsOf are the tenants of a connection, for package oidc.

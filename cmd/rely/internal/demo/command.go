@@ -100,7 +100,7 @@ redirect URI that is printed, and name it by --client-id and --client-secret-fil
 	f.BoolVar(&s.headless, "headless", false, "log in without a browser and draw the sequence in the terminal")
 	f.BoolVar(&s.json, "json", false, "with --headless or --list-faults: write JSON")
 	f.StringVar(&s.user, "user", "alice", "with --headless: log in as `WHO`")
-	f.StringVar(&s.responseType, "response-type", "code", "with --headless: ask for the response `TYPE`: "+strings.Join(responseTypes(), ", "))
+	f.StringVar(&s.responseType, "response-type", "code", "with --headless: ask for the response `TYPE`: "+strings.Join(ResponseTypes(), ", "))
 	f.StringVar(&s.responseMode, "response-mode", "", "with --headless: ask for the answer by `MODE`: query, fragment, form_post or jwt")
 	f.BoolVar(&s.push, "par", false, "with --headless: push the request to the provider first (RFC 9126)")
 	f.BoolVar(&s.bind, "dpop", false, "with --headless: bind the tokens to a key (RFC 9449)")
@@ -148,14 +148,9 @@ func (s *settings) check() error {
 
 // choiceOf checks a response type and mode that somebody typed.
 func choiceOf(responseType, responseMode string) (choice, error) {
-	var c choice
-	for _, rt := range responseTypes() {
-		if sameWords(rt, responseType) {
-			c.ResponseType = rt
-		}
-	}
+	c := choice{ResponseType: ResponseType(responseType)}
 	if c.ResponseType == "" {
-		return choice{}, fmt.Errorf("response type %q is none of %s", responseType, strings.Join(responseTypes(), ", "))
+		return choice{}, fmt.Errorf("response type %q is none of %s", responseType, strings.Join(ResponseTypes(), ", "))
 	}
 	if responseMode == "" {
 		return c, nil
@@ -366,7 +361,7 @@ const maxSecretFile = 4 << 10
 // registration is the client that was registered out of band.
 func (s *settings) registration(redirectURI string) (*oidc.Registration, error) {
 	r := &oidc.Registration{ClientID: s.clientID, Metadata: oidc.ClientMetadata{
-		RedirectURIs: []string{redirectURI}, ResponseTypes: responseTypes(), TokenEndpointAuthMethod: s.authMethod,
+		RedirectURIs: []string{redirectURI}, ResponseTypes: ResponseTypes(), TokenEndpointAuthMethod: s.authMethod,
 	}}
 	if s.secretFile == "" {
 		if s.authMethod == "" {

@@ -61,7 +61,7 @@ func TestEveryFault(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	to := devTarget(t, false)
-	for _, rt := range responseTypes() {
+	for _, rt := range ResponseTypes() {
 		l, err := runHeadless(t.Context(), to, choice{Identifier: identifierAt(to.dev, "alice"), ResponseType: rt}, nil)
 		if err != nil {
 			t.Fatal(err)

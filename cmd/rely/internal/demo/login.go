@@ -206,7 +206,7 @@ func (l *login) metadata() oidc.ClientMetadata {
 			m.GrantTypes = append(m.GrantTypes, grant)
 		}
 	}
-	for _, rt := range responseTypes() {
+	for _, rt := range ResponseTypes() {
 		if slices.ContainsFunc(md.ResponseTypesSupported, func(s string) bool { return sameWords(s, rt) }) {
 			m.ResponseTypes = append(m.ResponseTypes, rt)
 		}

@@ -14,7 +14,7 @@ import (
 
 func TestLoginWithoutScript(t *testing.T) {
 	first := visit(t)
-	for _, rt := range responseTypes() {
+	for _, rt := range ResponseTypes() {
 		for _, mode := range append(responseModes(rt), "") {
 			t.Run(rt+"/"+mode, func(t *testing.T) {
 				v := another(t, first.s)

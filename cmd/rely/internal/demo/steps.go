@@ -143,9 +143,19 @@ func messageTitle(step string) string {
 	return step
 }
 
-// responseTypes are the six of Core section 3, in the order of the menu.
-func responseTypes() []string {
+// ResponseTypes are the six of Core section 3, in the order of the menu.
+func ResponseTypes() []string {
 	return []string{"code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"}
+}
+
+// ResponseType is the one of them that was typed, in any order of its words, or "".
+func ResponseType(typed string) string {
+	for _, rt := range ResponseTypes() {
+		if sameWords(rt, typed) {
+			return rt
+		}
+	}
+	return ""
 }
 
 // responseModes are the modes that a response type may ask for: query never

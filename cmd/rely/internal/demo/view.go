@@ -73,7 +73,7 @@ type relayView struct {
 func (s *server) view(sess *session) pageView {
 	v := pageView{
 		Dev: s.to.dev != nil, Provider: host(s.to.issuer), Party: s.host, RedirectURI: s.to.redirectURI,
-		Choice: sess.choice, ResponseTypes: responseTypes(), Flash: sess.flash,
+		Choice: sess.choice, ResponseTypes: ResponseTypes(), Flash: sess.flash,
 	}
 	if s.to.dev != nil {
 		v.Provider = s.to.dev.Host

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rely.example/cmd/rely/internal/profile"
 	"rely.example/oidc"
 )
 
@@ -247,9 +248,7 @@ func (md metadata) tenantFlags() string {
 	for _, id := range t.IDs {
 		flags += " --tenant " + quote(id)
 	}
-	// The command finds the place of the tenant in an address like these by itself.
-	stands := append([]string{"common", "organizations", "consumers"}, t.IDs...)
-	if !slices.ContainsFunc(stands, func(s string) bool { return strings.ReplaceAll(t.Template, oidc.TenantPlace, s) == md.Issuer }) {
+	if profile.TenantTemplate(md.Issuer, t.IDs) != t.Template { // which the command finds by itself
 		flags += " --tenant-issuer " + quote(t.Template)
 	}
 	return flags

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,31 @@ type Asking struct {
 type Tenants struct {
 	Template string   `json:"template"`
 	IDs      []string `json:"ids"`
+}
+
+// TenantTemplate is the issuer of any tenant, by the address that stands for many or
+// for one of ids, or "". It is never what the OP says it is: an OP could then
+// issue in another one's name.
+func TenantTemplate(address string, ids []string) string {
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	parts := strings.Split(address, "/")
+	found := -1
+	for i, p := range parts {
+		if i < 3 || !slices.Contains([]string{"common", "organizations", "consumers"}, p) && !slices.Contains(ids, p) {
+			continue
+		}
+		if found >= 0 {
+			return ""
+		}
+		found = i
+	}
+	if found < 0 {
+		return ""
+	}
+	parts[found] = oidc.TenantPlace
+	return strings.Join(parts, "/")
 }
 
 // OAuth is oidc.OAuthOnly.
