@@ -45,8 +45,13 @@ func (p *Peer) StaticClients(jwks json.RawMessage) []launch.Client {
 	return out
 }
 
-// deviceGrant is the grant of RFC 8628.
-const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
+// Grants by their names on the wire.
+const (
+	deviceGrant    = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
+	cibaGrant      = "urn:openid:params:grant-type:ciba"               // CIBA Core
+	exchangeGrant  = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+	jwtBearerGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523
+)
 
 // GrantTypes returns the grant types that go with response types (OpenID
 // Connect Dynamic Client Registration 1.0, section 2), and refresh_token where

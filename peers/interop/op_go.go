@@ -22,8 +22,8 @@ func luikyv() *Peer {
 			AuthMethods:   []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
 			Registration:  allResponseTypes(),
 			Grants: []string{
-				"client_credentials", "urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba",
-				"urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+				"client_credentials", deviceGrant, cibaGrant,
+				exchangeGrant, jwtBearerGrant,
 			},
 			Exchange: []string{
 				"urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:refresh_token",
@@ -80,7 +80,7 @@ func zitadel() *Peer {
 			FormPost:      true,
 			AuthMethods:   []string{"client_secret_basic", "none"},
 			KnownGrants: []string{
-				"client_credentials", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange",
+				"client_credentials", deviceGrant, exchangeGrant,
 			},
 			Exchange: []string{
 				"urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:refresh_token",

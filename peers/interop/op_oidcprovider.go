@@ -21,8 +21,8 @@ func oidcProvider() *Peer {
 			AuthMethods:   []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"},
 			Registration:  allResponseTypes(),
 			Grants: []string{
-				"client_credentials", "urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba",
-				"urn:ietf:params:oauth:grant-type:token-exchange",
+				"client_credentials", deviceGrant, cibaGrant,
+				exchangeGrant,
 			},
 			Exchange:        []string{"urn:ietf:params:oauth:token-type:access_token"},
 			CIBA:            CIBA{Modes: []string{"poll", "ping"}, Algs: []string{"ES256", "PS256"}},
