@@ -40,17 +40,17 @@ func TestQR(t *testing.T) {
 		t.Fatalf("a camera reads %q, %v", got, err)
 	}
 	var b bytes.Buffer
-	p := &Printer{w: &b, color: true, width: 80}
+	p := &Printer{stream: &stream{w: &b}, color: true, width: 80}
 	if !p.QR(text) || strings.Count(b.String(), "\x1b[30;107m") != len(lines) {
 		t.Errorf("shown as %q", b.String())
 	}
 	b.Reset()
-	for name, p := range map[string]*Printer{"no terminal": {w: &b}, "narrow": {w: &b, color: true, width: 20}} {
+	for name, p := range map[string]*Printer{"no terminal": {stream: &stream{w: &b}}, "narrow": {stream: &stream{w: &b}, color: true, width: 20}} {
 		if p.QR(text) || b.Len() != 0 {
 			t.Errorf("%s: shown", name)
 		}
 	}
-	if (&Printer{w: &b, color: true, width: 80}).QR(strings.Repeat("a", 5000)) {
+	if (&Printer{stream: &stream{w: &b}, color: true, width: 80}).QR(strings.Repeat("a", 5000)) {
 		t.Error("a text that fits no code was shown")
 	}
 }

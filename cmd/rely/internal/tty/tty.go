@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -23,19 +24,25 @@ const (
 )
 
 // Printer writes to one stream. The first error of the stream is kept and
-// returned by Err; after it nothing more is written.
+// returned by Err; after it nothing more is written. It may be used by several
+// goroutines: the port of a login has something to say while the login writes.
 type Printer struct {
-	w     io.Writer
-	color bool
+	stream *stream
+	color  bool
 	// width is how many cells a line has; 0 means that lines are not broken.
 	width int
-	err   error
+}
+
+type stream struct {
+	mu  sync.Mutex
+	w   io.Writer
+	err error
 }
 
 // New returns a Printer for w. It uses colours if w is a terminal, NO_COLOR is
 // unset or empty (no-color.org), TERM is not dumb and plain is false.
 func New(w io.Writer, getenv func(string) string, plain bool) *Printer {
-	p := &Printer{w: w}
+	p := &Printer{stream: &stream{w: w}}
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return p
@@ -61,15 +68,22 @@ func (p *Printer) Width() int { return p.width }
 func (p *Printer) Colors() bool { return p.color }
 
 // Err returns the first error of the stream.
-func (p *Printer) Err() error { return p.err }
+func (p *Printer) Err() error {
+	p.stream.mu.Lock()
+	defer p.stream.mu.Unlock()
+	return p.stream.err
+}
 
 // Write implements io.Writer, without touching what is written.
 func (p *Printer) Write(b []byte) (int, error) {
-	if p.err != nil {
-		return 0, p.err
+	s := p.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return 0, s.err
 	}
-	n, err := p.w.Write(b)
-	p.err = err
+	n, err := s.w.Write(b)
+	s.err = err
 	return n, err
 }
 
@@ -145,11 +159,13 @@ func (p *Printer) Fields(fields ...Field) {
 }
 
 // Paragraph writes text, broken at the width of the terminal, each line behind
-// indent spaces.
+// indent spaces. It stays in one piece, whoever else writes.
 func (p *Printer) Paragraph(text string, indent int) {
+	var b strings.Builder
 	for _, l := range p.wrap(text, indent) {
-		p.Printf("%s%s\n", strings.Repeat(" ", indent), l)
+		b.WriteString(strings.Repeat(" ", indent) + l + "\n")
 	}
+	p.Printf("%s", b.String())
 }
 
 // Prose writes paragraphs with empty lines between them, broken at the width of the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -27,7 +28,7 @@ func TestColoursOnlyAtATerminal(t *testing.T) {
 func TestNothingIsWiderThanTheTerminal(t *testing.T) {
 	for _, color := range []bool{false, true} {
 		var b bytes.Buffer
-		p := &Printer{w: &b, width: 44, color: color}
+		p := &Printer{stream: &stream{w: &b}, width: 44, color: color}
 		long := strings.Repeat("word another ", 20)
 		p.Fields(Field{"label", long}, Field{"名前", "クロエ " + long}, Field{"empty", ""}, Field{strings.Repeat("long-label-", 3), "value"})
 		p.Item(p.Good("ok  "), long+p.Faint("(Core 3.1.3.7 (2))"))
@@ -46,7 +47,7 @@ func TestNothingIsWiderThanTheTerminal(t *testing.T) {
 
 func TestProse(t *testing.T) {
 	var b bytes.Buffer
-	p := &Printer{w: &b, width: 40}
+	p := &Printer{stream: &stream{w: &b}, width: 40}
 	p.Prose("A paragraph of several\nlines is one, whatever their ends were.\n\n" +
 		"  name   text that is longer than a line and goes on below itself\n" +
 		"  {\"as it is\": [\"however long it may be\", 1]}\n\tsource <(x)\nThe end.\n")
@@ -66,7 +67,7 @@ The end.
 
 func TestLongWordsStayWhole(t *testing.T) {
 	var b bytes.Buffer
-	p := &Printer{w: &b, width: 40}
+	p := &Printer{stream: &stream{w: &b}, width: 40}
 	url := "https://op.example/authorize?" + strings.Repeat("a=b&", 30)
 	p.Fields(Field{"url", url})
 	if !strings.Contains(b.String(), url) {
@@ -76,7 +77,7 @@ func TestLongWordsStayWhole(t *testing.T) {
 
 func TestColumnsLineUp(t *testing.T) {
 	var b bytes.Buffer
-	p := &Printer{w: &b}
+	p := &Printer{stream: &stream{w: &b}}
 	p.Table([]string{"NAME", "STATE"}, [][]string{{"chloé", "x"}, {"クロエ", "x"}, {"a", "x"}})
 	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 	for _, l := range lines[1:] {
@@ -92,11 +93,36 @@ func (b *broken) Write([]byte) (int, error) { b.n++; return 0, errors.New("no ro
 
 func TestFirstErrorIsKept(t *testing.T) {
 	w := &broken{}
-	p := &Printer{w: w}
+	p := &Printer{stream: &stream{w: w}}
 	p.Println("a")
 	p.Println("b")
 	if p.Err() == nil || w.n != 1 {
 		t.Fatalf("err %v after %d writes, want an error after one", p.Err(), w.n)
+	}
+}
+
+// A paragraph is not torn by others who write, and neither is the stream, which
+// need not be safe itself.
+func TestSeveralWrite(t *testing.T) {
+	var b bytes.Buffer
+	p := &Printer{stream: &stream{w: &b}, width: 40}
+	text := strings.Repeat("word another ", 8)
+	var alone bytes.Buffer
+	(&Printer{stream: &stream{w: &alone}, width: 40}).Paragraph(text, 2)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() { p.Page().Paragraph(text, 2) })
+		wg.Go(func() {
+			p.Println("a line")
+			if err := p.Err(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	rest := strings.ReplaceAll(b.String(), alone.String(), "")
+	if rest != strings.Repeat("a line\n", 20) {
+		t.Fatalf("what was written is torn:\n%s", b.String())
 	}
 }
 
