@@ -88,6 +88,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("BROWSER_LOG", filepath.Join(e.WorkDir, "browser.log"))
 			e.Setenv("CHROME_DIR", filepath.Join(e.WorkDir, "chrome"))
 			e.Setenv("TERM", "xterm")
+			// Watched for races, a process waits a second before it ends, and scripts run many.
+			e.Setenv("GORACE", "atexit_sleep_ms=100")
 			e.Values[opKey{}] = new(*oidctest.OP)
 			return nil
 		},
