@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -93,10 +94,12 @@ func FindResource(ctx context.Context, resource string, p ResourceParams, o *Opt
 		return nil, err
 	}
 	k := e.checker(ctx, StepResource)
+	place, err := e.resourcePlace(resource) // also where a challenge says another: the identifier is what is compared
+	if err != nil {
+		return nil, err
+	}
 	if p.MetadataURL == "" {
-		if p.MetadataURL, err = e.resourcePlace(resource); err != nil {
-			return nil, err
-		}
+		p.MetadataURL = place
 	}
 	res, err := e.do(ctx, &fetch.Request{Purpose: StepResource, URL: p.MetadataURL, Accept: []string{"application/json"}})
 	if err != nil {
@@ -286,13 +289,10 @@ func (c ResourceChallenge) StepUp(p *AuthParams) bool {
 	p.ACRValues = slices.Clone(c.ACRValues)
 	claims := ClaimsRequest{}
 	if p.Claims != nil {
-		claims.UserInfo = p.Claims.UserInfo
+		claims = *p.Claims
 	}
-	claims.IDToken = map[string]*ClaimRequest{}
-	if p.Claims != nil {
-		for name, r := range p.Claims.IDToken {
-			claims.IDToken[name] = r
-		}
+	if claims.IDToken = maps.Clone(claims.IDToken); claims.IDToken == nil {
+		claims.IDToken = make(map[string]*ClaimRequest)
 	}
 	acr := &ClaimRequest{Essential: true}
 	for _, v := range c.ACRValues {

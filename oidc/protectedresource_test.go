@@ -116,6 +116,14 @@ func TestFindResource(t *testing.T) {
 				t.Fatalf("%q: accepted", resource)
 			}
 			wantInput(t, err, oidc.BadParameter)
+			// Nor where a challenge says where the metadata is.
+			a := newResource(t)
+			a.doc["resource"] = resource
+			_, err = oidc.FindResource(t.Context(), resource, oidc.ResourceParams{MetadataURL: a.URL + "/doc"}, a.options())
+			wantInput(t, err, oidc.BadParameter)
+			if len(a.asked) != 0 {
+				t.Errorf("%q: asked %v", resource, a.asked)
+			}
 		}
 		o := &oidc.Options{Tenants: &oidc.Tenants{}}
 		_, err := oidc.FindResource(t.Context(), "https://api.example/", oidc.ResourceParams{}, o)
@@ -261,10 +269,15 @@ func TestStepUpKeepsTheRest(t *testing.T) {
 	}
 
 	p = oidc.AuthParams{Claims: &oidc.ClaimsRequest{
-		UserInfo: map[string]*oidc.ClaimRequest{"address": nil}, IDToken: map[string]*oidc.ClaimRequest{"name": nil}}}
+		UserInfo: map[string]*oidc.ClaimRequest{"address": nil}, IDToken: map[string]*oidc.ClaimRequest{"name": nil},
+		Extra: map[string]any{"sharing_duration": 7776000}}}
+	before := p.Claims
 	up := oidc.ResourceChallenge{Error: "insufficient_user_authentication", ACRValues: []string{"gold"}}
-	if !up.StepUp(&p) || len(p.Claims.UserInfo) != 1 || len(p.Claims.IDToken) != 2 {
+	if !up.StepUp(&p) || len(p.Claims.UserInfo) != 1 || len(p.Claims.IDToken) != 2 || p.Claims.Extra["sharing_duration"] != 7776000 {
 		t.Errorf("got %+v", p.Claims)
+	}
+	if len(before.IDToken) != 1 {
+		t.Errorf("what the caller had has changed: %+v", before)
 	}
 	p = oidc.AuthParams{}
 	if !up.StepUp(&p) || len(p.Claims.IDToken) != 1 || !p.Claims.IDToken["acr"].Essential {
