@@ -13,21 +13,12 @@ import (
 	"rely.example/oidctest"
 )
 
-// covered are the cases of the catalogue that this package and the floors above
-// answer for.
-func covered() []int {
-	var out []int
-	for _, r := range [][2]int{{1, 325}, {328, 328}, {337, 341}} {
-		for n := r[0]; n <= r[1]; n++ {
-			out = append(out, n)
-		}
-	}
-	return out
-}
+// cases is how many the catalogue has.
+const cases = 341
 
-// TestHostileIndex asks for a test of every case of the hostile catalogue that
-// is covered, anywhere in the repository: a subtest whose name begins with the
-// case's number, or a fault of the test OP.
+// TestHostileIndex asks for a test of every case of the hostile catalogue,
+// anywhere in the repository: a subtest whose name begins with the case's number, a
+// script of the command, or a fault of the test OP that a test expects something of.
 func TestHostileIndex(t *testing.T) {
 	catalogue := readCatalogue(t)
 	tested := make(map[int]bool)
@@ -42,7 +33,7 @@ func TestHostileIndex(t *testing.T) {
 			tested[f.Case] = true
 		}
 	}
-	for _, n := range covered() {
+	for n := 1; n <= cases; n++ {
 		if !tested[n] {
 			t.Errorf("no test for case %d: %s", n, catalogue[n])
 		}
@@ -56,35 +47,46 @@ func readCatalogue(t *testing.T) map[int]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cases := make(map[int]string)
+	listed := make(map[int]string)
 	for _, m := range regexp.MustCompile(`(?m)^(\d+)\. (.+)$`).FindAllStringSubmatch(string(text), -1) {
 		n, _ := strconv.Atoi(m[1])
-		cases[n] = m[2]
+		listed[n] = m[2]
 	}
-	for n := 1; n <= 341; n++ {
-		if cases[n] == "" {
+	for n := 1; n <= cases; n++ {
+		if listed[n] == "" {
 			t.Errorf("the catalogue has no case %d", n)
 		}
 	}
-	return cases
+	if len(listed) != cases {
+		t.Errorf("the catalogue has %d cases, want %d", len(listed), cases)
+	}
+	return listed
 }
 
-// casesOfTests are the numbers that tests and subtests of hostile cases begin
-// with, anywhere in the repository.
+// casesOfTests are the numbers that tests, subtests and scripts of hostile cases
+// begin with, anywhere in the repository. A number in quotation marks alone may be
+// anything, such as a status.
 func casesOfTests(t *testing.T) map[int]bool {
 	t.Helper()
-	name := regexp.MustCompile("(?:[\"`]|func TestHostile)([0-9]{3})(?:_[a-z0-9_]|[A-Z\"`])")
+	name := regexp.MustCompile("(?:[\"`]|func TestHostile)([0-9]{3})(?:_[a-z0-9_]|[A-Z])")
 	out := make(map[int]bool)
 	eachTestFile(t, func(path, text string) {
 		if !strings.Contains(text, "func TestHostile") || strings.HasSuffix(path, "hostile_index_test.go") {
 			return
 		}
 		for _, m := range name.FindAllStringSubmatch(text, -1) {
-			if n, _ := strconv.Atoi(m[1]); n >= 1 && n <= 341 {
-				out[n] = true
-			}
+			n, _ := strconv.Atoi(m[1])
+			out[n] = true
 		}
 	})
+	scripts, err := filepath.Glob("../cmd/rely/testdata/script/hostile_[0-9][0-9][0-9]_*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scripts {
+		n, _ := strconv.Atoi(filepath.Base(s)[len("hostile_"):][:3])
+		out[n] = true
+	}
 	return out
 }
 
