@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
 	"rely.example/oidc"
 	"rely.example/oidctest"
 )
