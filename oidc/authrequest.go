@@ -172,8 +172,8 @@ func (r *AuthRequest) Format(f fmt.State, _ rune) {
 func (r *AuthRequest) LogValue() slog.Value { return r.Pending.LogValue() }
 
 // Begin makes an authentication request. state, nonce and PKCE verifier are made
-// anew for each; the code challenge is always sent, with S256 (RFC 7636), also
-// to an OP that does not announce it.
+// anew for each; the code challenge is sent wherever a code is asked for, with
+// S256 (RFC 7636), also to an OP that does not announce it.
 //
 // A request object (ClientConfig.RequestObject) is made here, and a request that
 // is to be pushed (ClientConfig.PAR) is pushed, anew each time: the AuthRequest

@@ -52,7 +52,7 @@
 // Every address that a stranger may choose is reached over https only and is
 // refused when it leads to a loopback, private or link-local network, unless
 // [Options] names it. The ways out of a rule are fields whose names begin with
-// Insecure.
+// Insecure, and the named [Quirks], each of which loosens one check.
 //
 // The specifications, as they are cited at each rule: Core is OpenID Connect
 // Core 1.0 incorporating errata set 2, Discovery and Registration are its

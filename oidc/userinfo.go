@@ -58,9 +58,10 @@ const (
 	UserInfoPostBody
 )
 
-// UserInfo asks for claims about the user of t (Core section 5.3), with the
-// access token in the Authorization header, and a proof if it is bound to a key. The answer's sub must be the ID
-// Token's (Core section 5.3.4), or it is refused with SubjectMismatch.
+// UserInfo asks for claims about the user of t (Core section 5.3), in the way that
+// ClientConfig.UserInfoBy says, with a proof if the access token is bound to a key.
+// The answer's sub must be the ID Token's (Core section 5.3.4), or it is refused
+// with SubjectMismatch.
 //
 // It is JSON, or a JWT under ClientMetadata.UserInfoSignedResponseAlg if that was
 // registered: what was agreed is demanded.
