@@ -126,7 +126,7 @@ type Presenter struct {
 }
 
 // AccessTokenVerifier verifies the access tokens of one OP for one resource
-// server. It is safe for concurrent use. Package resource makes middleware of it.
+// server; of an OP with Options.Tenants those of the tenants that are allowed. It is safe for concurrent use. Package resource makes middleware of it.
 type AccessTokenVerifier struct {
 	p    *Provider
 	c    AccessTokenConfig
@@ -285,8 +285,7 @@ func (v *AccessTokenVerifier) checkType(k *checker, typ string) error {
 }
 
 func (v *AccessTokenVerifier) checkClaims(k *checker, w *accessClaims, by Presenter) error {
-	want := v.p.md().Issuer
-	if err := k.that(w.issuer.value == want, BadIssuer, "RFC 9068 4", "iss is the issuer", want, w.issuer.value); err != nil {
+	if err := v.p.checkTokenIssuer(k, &w.idClaims, "RFC 9068 4"); err != nil {
 		return err
 	}
 	ours := slices.ContainsFunc(w.audience.values, func(a string) bool { return slices.Contains(v.c.Audiences, a) })
@@ -436,6 +435,8 @@ func readAccessClaims(payload string, q Quirks) (w accessClaims, err error) {
 			return w.authTime.read(name, value)
 		case "cnf":
 			return w.readConfirmation(value)
+		case "tid":
+			w.tenant = value
 		case "nonce", "at_hash", "c_hash", "s_hash", "events":
 			w.otherKind = true
 		}

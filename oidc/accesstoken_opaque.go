@@ -21,11 +21,14 @@ func (v *AccessTokenVerifier) verifyOpaque(ctx context.Context, k *checker, raw 
 	if err := k.that(i.Active, InactiveToken, "RFC 7662 2.2", "the OP says that the token is active", "", ""); err != nil {
 		return nil, err
 	}
-	want := v.p.md().Issuer
-	if i.Issuer != "" {
-		if err := k.that(i.Issuer == want, BadIssuer, "RFC 7662 2.2", "iss is the issuer", want, i.Issuer); err != nil {
+	issuer := v.p.md().Issuer
+	// Where there are many issuers only the answer can say which one it is.
+	if i.Issuer != "" || v.p.env.opts.Tenants != nil {
+		w := idClaims{issuer: textClaim{value: i.Issuer}, tenant: i.tenant}
+		if err := v.p.checkTokenIssuer(k, &w, "RFC 7662 2.2"); err != nil {
 			return nil, err
 		}
+		issuer = i.Issuer
 	}
 	ours := slices.ContainsFunc(i.Audience, func(a string) bool { return slices.Contains(v.c.Audiences, a) })
 	if len(i.Audience) > 0 || !v.c.Quirks.AccessTokenNoAudience {
@@ -44,7 +47,7 @@ func (v *AccessTokenVerifier) verifyOpaque(ctx context.Context, k *checker, raw 
 			return nil, err
 		}
 	}
-	t := &AccessToken{Issuer: want, Subject: i.Subject, ClientID: i.ClientID, ID: i.ID, Audience: i.Audience, Scopes: i.Scopes,
+	t := &AccessToken{Issuer: issuer, Subject: i.Subject, ClientID: i.ClientID, ID: i.ID, Audience: i.Audience, Scopes: i.Scopes,
 		Expiry: i.Expiry, IssuedAt: i.IssuedAt, AuthTime: i.authTime, ACR: i.acr, AMR: i.amr,
 		KeyThumbprint: i.KeyThumbprint, CertificateThumbprint: i.CertificateThumbprint, claims: string(i.claims)}
 	if t.Subject == "" {

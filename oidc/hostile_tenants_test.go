@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -218,4 +219,80 @@ func TestTenantsAfterLogin(t *testing.T) {
 	if (*oidc.Tenants)(nil).Has(op.Issuer) {
 		t.Error("nobody has an issuer")
 	}
+}
+
+// TestTenantsAccessTokens: an API takes the access tokens of the tenants that are
+// allowed, and of nobody else, by the rule of ID Tokens.
+func TestTenantsAccessTokens(t *testing.T) {
+	op := newOP(t)
+	template, _ := entra(op)
+	issuer := func(tid string) string { return op.Issuer + "/" + tid + "/v2.0" }
+	o := options(op)
+	o.Tenants = &oidc.Tenants{Template: template, IDs: []string{ourTenant, oidc.EntraConsumers}}
+	a := apiAt(t, op, o, func(c *oidc.AccessTokenConfig) { c.Remember = 10 })
+	of := func(tid any, iss string) string { return a.sign("at+jwt", map[string]any{"tid": tid, "iss": iss}) }
+	for _, tid := range []string{ourTenant, oidc.EntraConsumers} {
+		raw := of(tid, issuer(tid))
+		for range 2 { // as it is remembered, too
+			if got, want := a.accepts(raw, oidc.Presenter{}).Identity(), (oidc.Identity{Issuer: issuer(tid), Subject: "alice"}); got != want {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		tid  any
+		iss  string
+		want oidc.Reason
+	}{
+		"another tenant":                    {otherTenant, issuer(otherTenant), oidc.BadTenant},
+		"another tenant with our issuer":    {otherTenant, issuer(ourTenant), oidc.BadTenant},
+		"our tenant with another's issuer":  {ourTenant, issuer(otherTenant), oidc.BadIssuer},
+		"one allowed tenant for another":    {ourTenant, issuer(oidc.EntraConsumers), oidc.BadIssuer},
+		"the template itself":               {oidc.TenantPlace, template, oidc.BadTenant},
+		"the template with our tenant":      {ourTenant, template, oidc.BadIssuer},
+		"the issuer of the metadata":        {ourTenant, op.Issuer, oidc.BadIssuer},
+		"the issuer of the metadata, alone": {nil, op.Issuer, oidc.BadTenant},
+		"no tid":                            {nil, issuer(ourTenant), oidc.BadTenant},
+		"tid is a list":                     {[]string{ourTenant}, issuer(ourTenant), oidc.BadTenant},
+		"tid is a number":                   {7, issuer("7"), oidc.BadTenant},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := *a
+			a.t = t
+			a.refuses(of(c.tid, c.iss), oidc.Presenter{}, c.want)
+		})
+	}
+	t.Run("of_an_OP_without_tenants_tid_means_nothing", func(t *testing.T) {
+		plain := newAPI(t)
+		plain.accepts(plain.sign("at+jwt", map[string]any{"tid": 7}), oidc.Presenter{})
+		plain.refuses(plain.sign("at+jwt", map[string]any{"tid": ourTenant, "iss": issuer(ourTenant)}), oidc.Presenter{}, oidc.BadIssuer)
+	})
+	t.Run("opaque", func(t *testing.T) {
+		op := newOP(t) // its metadata is given by hand
+		issuer := func(tid string) string { return op.Issuer + "/" + tid + "/v2.0" }
+		o := options(op)
+		o.Tenants = &oidc.Tenants{Template: issuer(oidc.TenantPlace), IDs: []string{ourTenant}}
+		v := asksOP(t, op, o)
+		good := map[string]any{"active": true, "aud": apiURL, "sub": "alice", "tid": ourTenant, "iss": issuer(ourTenant)}
+		says(op, good, nil)
+		if tok, err := v.Verify(t.Context(), "opaque", oidc.Presenter{}); err != nil || tok.Issuer != issuer(ourTenant) {
+			t.Errorf("got %v, %v", tok, err)
+		}
+		for name, c := range map[string]struct {
+			change map[string]any
+			want   oidc.Reason
+		}{
+			"another tenant":             {map[string]any{"tid": otherTenant, "iss": issuer(otherTenant)}, oidc.BadTenant},
+			"no tid":                     {map[string]any{"tid": nil}, oidc.BadTenant},
+			"no iss":                     {map[string]any{"iss": nil}, oidc.BadIssuer},
+			"neither":                    {map[string]any{"tid": nil, "iss": nil}, oidc.BadTenant},
+			"the issuer of the metadata": {map[string]any{"iss": op.Issuer}, oidc.BadIssuer},
+		} {
+			says(op, good, c.change)
+			_, err := v.Verify(t.Context(), "opaque", oidc.Presenter{})
+			if !errors.Is(err, c.want) {
+				t.Errorf("%s: got %v, want %q", name, err, c.want)
+			}
+		}
+	})
 }

@@ -373,11 +373,7 @@ func checkType(k *checker, typ string, own ...string) error {
 
 // checkIssuer is Core section 3.1.3.7 (2).
 func (c *Client) checkIssuer(k *checker, w *idClaims) error {
-	if t := c.p.env.opts.Tenants; t != nil {
-		return t.checkTenant(k, w)
-	}
-	want := c.p.md().Issuer
-	return k.that(w.issuer.value == want, BadIssuer, "Core 3.1.3.7 (2)", "iss is the issuer", want, w.issuer.value)
+	return c.p.checkTokenIssuer(k, w, "Core 3.1.3.7 (2)")
 }
 
 // checkAudience is Core section 3.1.3.7 (3, 4, 5).

@@ -39,7 +39,8 @@ type Introspection struct {
 	authTime     time.Time
 	acr          string
 	amr          []string
-	otherBinding bool // there is a cnf, with none of the methods that we know
+	tenant       string // tid as it was written
+	otherBinding bool   // there is a cnf, with none of the methods that we know
 
 	claims json.RawMessage
 }
@@ -165,7 +166,7 @@ func (c *Client) readIntrospection(ctx context.Context, res *fetch.Response, wan
 	i.Subject, i.Issuer, i.ID, i.Audience = w.subject.value, w.issuer.value, w.jti.value, w.audience.values
 	i.Expiry, i.IssuedAt, i.NotBefore = w.expiry.at, w.issuedAt.at, w.notBefore.at
 	i.KeyThumbprint, i.CertificateThumbprint = w.jkt, w.x5t
-	i.authTime, i.acr, i.amr, i.otherBinding = w.authTime.known(), w.acr.value, w.amr.values, w.otherBinding
+	i.authTime, i.acr, i.amr, i.tenant, i.otherBinding = w.authTime.known(), w.acr.value, w.amr.values, w.tenant, w.otherBinding
 	return i, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"testing"
+	"time"
 
 	"rely.example/oidc"
 	"rely.example/oidctest"
@@ -55,6 +56,22 @@ func entraFirst() login {
 	}}
 	// endregion
 	return login{issuer: issuer, options: options, client: entraOne().client, params: oidc.AuthParams{}}
+}
+
+// entraAPI takes access tokens of Entra's second version.
+func entraAPI() oidc.AccessTokenConfig {
+	// region: entra-api
+	config := oidc.AccessTokenConfig{
+		Audiences: []string{"00001111-aaaa-2222-bbbb-3333cccc4444"}, // the API's own client ID
+		Quirks: oidc.Quirks{
+			AccessTokenAnyType:  true,  // typ is JWT
+			AccessTokenClientID: "azp", // who asked for the token
+			AccessTokenScp:      true,
+			AccessTokenNoID:     true, // there is uti, and no jti
+		},
+	}
+	// endregion
+	return config
 }
 
 // entraGroups reads the groups of a user of Entra; more says that there are too
@@ -126,6 +143,39 @@ func TestProviderEntra(t *testing.T) {
 	if _, more, err := entraGroups(r.mustLogin().IDToken); !more || err != nil {
 		t.Errorf("got %v, %v", more, err)
 	}
+}
+
+// TestProviderEntraAPI: an access token as Entra writes one, of a tenant that is
+// allowed and of another.
+func TestProviderEntraAPI(t *testing.T) {
+	secret(t)
+	const base = "https://login.microsoftonline.com/"
+	l := entraLogin()
+	l.announced = base + oidc.TenantPlace + "/v2.0"
+	r := l.at(t)
+	v, err := oidc.NewAccessTokenVerifier(r.p, entraAPI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := func(tid string) string {
+		now := r.op.Now()
+		raw, err := r.op.Sign("RS256", map[string]any{"typ": "JWT"}, map[string]any{"aud": "00001111-aaaa-2222-bbbb-3333cccc4444", "iss": base + tid + "/v2.0",
+			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(), "azp": "22221111-aaaa-2222-bbbb-3333cccc4444", "azpacr": "1",
+			"oid": "1", "scp": "Things.Read Things.Write", "sub": "s", "tid": tid, "uti": "u", "ver": "2.0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	tok, err := v.Verify(t.Context(), token(ourTenant), oidc.Presenter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tok.Identity() != (oidc.Identity{Issuer: base + ourTenant + "/v2.0", Subject: "s"}) || !tok.HasScope("Things.Write") {
+		t.Errorf("got %v", tok)
+	}
+	_, err = v.Verify(t.Context(), token(otherTenant), oidc.Presenter{})
+	wantReason(t, err, oidc.BadTenant)
 }
 
 func TestProviderEntraOneTenant(t *testing.T) {

@@ -16,11 +16,11 @@ import (
 //
 // What is loosened is the one comparison of issuer and metadata (Discovery
 // section 4.3), and Core section 3.1.3.7 (2) becomes: tid is an allowed tenant,
-// and iss is the template with that tenant in it, byte for byte. There is no way
-// to allow every tenant.
+// and iss is the template with that tenant in it, byte for byte. So does RFC 9068
+// section 4 for access tokens. There is no way to allow every tenant.
 //
-// Provider.Issuer is the URL that was asked for. IDToken.Issuer and
-// IDToken.Identity are the tenant's: an account is known by those.
+// Provider.Issuer is the URL that was asked for. IDToken.Issuer, IDToken.Identity
+// and those of an AccessToken are the tenant's: an account is known by those.
 type Tenants struct {
 	// Template is the issuer with TenantPlace in the place of the tenant, exactly
 	// as the OP writes it:
@@ -88,18 +88,28 @@ func (t *Tenants) Has(issuer string) bool {
 }
 
 // checkTenant takes the place of the comparison of iss with the metadata.
-func (t *Tenants) checkTenant(k *checker, w *idClaims) error {
+func (t *Tenants) checkTenant(k *checker, w *idClaims, spec string) error {
 	tid, ok := strictjson.Text(w.tenant)
-	if err := k.that(ok && slices.Contains(t.IDs, tid), BadTenant, "Core 3.1.3.7 (2)", "tid is a tenant that is allowed", "one of Options.Tenants.IDs", tid); err != nil {
+	if err := k.that(ok && slices.Contains(t.IDs, tid), BadTenant, spec, "tid is a tenant that is allowed", "one of Options.Tenants.IDs", tid); err != nil {
 		return err
 	}
-	return k.that(w.issuer.value == t.issuer(tid), BadIssuer, "Core 3.1.3.7 (2)", "iss is the issuer of the tenant", t.issuer(tid), w.issuer.value)
+	return k.that(w.issuer.value == t.issuer(tid), BadIssuer, spec, "iss is the issuer of the tenant", t.issuer(tid), w.issuer.value)
 }
 
 // Serves reports whether an issuer is this OP's: the one of Issuer, or that of a
 // tenant which Options.Tenants allows.
 func (p *Provider) Serves(issuer string) bool {
 	return issuer == p.md().Issuer || p.env.opts.Tenants.Has(issuer)
+}
+
+// checkTokenIssuer compares iss with the metadata, or for an OP with Tenants with
+// the issuer of the token's tenant.
+func (p *Provider) checkTokenIssuer(k *checker, w *idClaims, spec string) error {
+	if t := p.env.opts.Tenants; t != nil {
+		return t.checkTenant(k, w, spec)
+	}
+	want := p.md().Issuer
+	return k.that(w.issuer.value == want, BadIssuer, spec, "iss is the issuer", want, w.issuer.value)
 }
 
 // made says whether a token that was verified before came from this OP.

@@ -88,7 +88,7 @@ func (s *Server) verifier(token string) (*oidc.AccessTokenVerifier, error) {
 	}
 	issuer := namedIssuer(token)
 	for _, v := range s.verifiers {
-		if v.Provider().Issuer() == issuer {
+		if v.Provider().Serves(issuer) { // as one of its tenants, too
 			return v, nil
 		}
 	}

@@ -276,6 +276,36 @@ func TestSeveralIssuers(t *testing.T) {
 	r.refuses(request(things, "Authorization", "Bearer "+forged), anything, oidc.UnknownKey, 401)
 }
 
+// TestTenants: beside another OP, one of many tenants is found by the issuer of a
+// tenant that is allowed.
+func TestTenants(t *testing.T) {
+	r, other := setup(t), setup(t)
+	template := other.op.Issuer + "/" + oidc.TenantPlace
+	other.op.TamperMetadata(func(m map[string]any) { m["issuer"] = template })
+	p, err := oidc.Discover(t.Context(), other.op.Issuer, &oidc.Options{HTTPClient: other.op.HTTPClient(), AllowPrivate: []string{"127.0.0.1"}, Now: other.op.Now,
+		Tenants: &oidc.Tenants{Template: template, IDs: []string{"ours"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	r.server(func(c *resource.Config) { c.Providers = append(slices.Clone(r.c.Providers), p) })
+	of := func(tid, iss string) *http.Request {
+		raw, err := other.op.Sign("RS256", map[string]any{"typ": "at+jwt"}, map[string]any{"iss": iss, "tid": tid, "sub": "alice", "aud": apiURL, "client_id": "app",
+			"jti": "1", "iat": other.op.Now().Unix(), "exp": other.op.Now().Add(time.Minute).Unix()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return request(things, "Authorization", "Bearer "+raw)
+	}
+	if tok := r.accepts(of("ours", other.op.Issuer+"/ours"), anything); tok.Issuer != other.op.Issuer+"/ours" {
+		t.Errorf("got %v", tok)
+	}
+	r.refuses(of("theirs", other.op.Issuer+"/theirs"), anything, resource.UnknownIssuer, 401)
+	r.refuses(of("theirs", other.op.Issuer+"/ours"), anything, oidc.BadTenant, 401)
+	r.refuses(of("ours", other.op.Issuer), anything, oidc.BadIssuer, 401)
+	r.refuses(of("ours", r.op.Issuer), anything, oidc.UnknownKey, 401)
+}
+
 func TestMetadata(t *testing.T) {
 	r := setup(t, func(c *resource.Config) {
 		c.About = resource.About{Scopes: []string{"read"}, Name: "Things", Documentation: "https://api.example/docs"}
