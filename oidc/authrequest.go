@@ -405,7 +405,7 @@ func (p *AuthParams) values() (url.Values, error) {
 		v.Set("max_age", strconv.FormatInt(int64(*p.MaxAge/time.Second), 10))
 	}
 	for _, r := range p.Resources {
-		if u, err := url.Parse(r); err != nil || !u.IsAbs() || u.Fragment != "" {
+		if !isResource(r) {
 			return nil, refuse("Resources", quote(r)+" is no absolute URI without fragment (RFC 8707 section 2)")
 		}
 		v.Add("resource", r)

@@ -76,12 +76,20 @@ func (p *TokenParams) form(field string) (url.Values, error) {
 		v.Set("scope", strings.Join(p.Scopes, " "))
 	}
 	for _, r := range p.Resources {
-		if u, err := url.Parse(r); err != nil || !u.IsAbs() || u.Fragment != "" {
+		if !isResource(r) {
 			return bad("Resources", quote(r)+" is no absolute URI without fragment (RFC 8707 section 2)")
 		}
 		v.Add("resource", r)
 	}
 	return v, nil
+}
+
+// isResource reports whether s is a resource indicator: an absolute URI without a
+// fragment, not even an empty one, of which url.Parse leaves no trace (RFC 8707
+// section 2).
+func isResource(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.IsAbs() && !strings.Contains(s, "#")
 }
 
 // redeem sends a grant to the token endpoint, with a proof of key if there is one,

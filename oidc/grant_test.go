@@ -42,6 +42,7 @@ func TestTokenParams(t *testing.T) {
 		"scope_of_two":      {TokenParams{Scopes: []string{"a b"}}, "", BadParameter},
 		"resource_relative": {TokenParams{Resources: []string{"/a"}}, "", BadParameter},
 		"resource_fragment": {TokenParams{Resources: []string{"https://a.example/#b"}}, "", BadParameter},
+		"resource_hash":     {TokenParams{Resources: []string{"https://a.example/#"}}, "", BadParameter},
 		"resource_broken":   {TokenParams{Resources: []string{"https://a.example/%zz"}}, "", BadParameter},
 		"extra_of_a_grant":  {TokenParams{Extra: url.Values{"subject_token": {"x"}}}, "", ProtectedParameter},
 		"extra_of_all":      {TokenParams{Extra: url.Values{"client_id": {"x"}}}, "", ProtectedParameter},

@@ -359,6 +359,7 @@ func TestAuthParams(t *testing.T) {
 		"negative max_age":          {MaxAge: &neg},
 		"relative resource":         {Resources: []string{"/x"}},
 		"resource with fragment":    {Resources: []string{"https://api.example/#x"}},
+		"resource with a hash":      {Resources: []string{"https://api.example/#"}},
 		"resource that is no URI":   {Resources: []string{"https://api.example/%zz"}},
 		"claims that do not encode": {Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"x": {Value: func() {}}}}},
 		"more that does not encode": {Claims: &oidc.ClaimsRequest{UserInfo: map[string]*oidc.ClaimRequest{"x": nil}, Extra: map[string]any{"x": func() {}}}},

@@ -78,6 +78,23 @@ func TestFindResource(t *testing.T) {
 			t.Errorf("asked %v", a.asked)
 		}
 	})
+	t.Run("no_fragment_wherever_the_document_is", func(t *testing.T) {
+		for _, identifier := range []string{"#", "#a", "?x#"} {
+			for _, at := range []string{"", "/elsewhere"} {
+				a := newResource(t)
+				a.doc["resource"] = a.URL + "/v1" + identifier
+				p := oidc.ResourceParams{}
+				if at != "" {
+					p.MetadataURL = a.URL + at
+				}
+				_, err := oidc.FindResource(t.Context(), a.URL+"/v1"+identifier, p, a.options())
+				wantInput(t, err, oidc.BadParameter)
+				if len(a.asked) != 0 {
+					t.Errorf("%q: asked %v", identifier, a.asked)
+				}
+			}
+		}
+	})
 	t.Run("another_resource", func(t *testing.T) {
 		for _, other := range []any{"https://victim.example/", "", nil} {
 			a := newResource(t)

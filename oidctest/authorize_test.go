@@ -56,6 +56,7 @@ func TestAuthorizationRequestIsChecked(t *testing.T) {
 		{name: "display popup", param: "display", value: "popup", code: "ok"},
 		{name: "relative resource", param: "resource", value: "/api", code: "invalid_target"},
 		{name: "resource with fragment", param: "resource", value: "https://api.example/#a", code: "invalid_target"},
+		{name: "resource with a hash", param: "resource", value: "https://api.example/#", code: "invalid_target"},
 		{name: "resource", param: "resource", value: "https://api.example/", code: "ok"},
 		{name: "claims not JSON", param: "claims", value: "{", code: "invalid_request"},
 		{name: "claims null", param: "claims", value: "null", code: "invalid_request"},

@@ -138,7 +138,7 @@ func (x *exchange) readAuthRequest(p url.Values) (*authRequest, *reply) {
 	}
 	for _, res := range p["resource"] {
 		// RFC 8707, section 2.
-		if u, err := url.Parse(res); err != nil || !u.IsAbs() || u.Fragment != "" {
+		if u, err := url.Parse(res); err != nil || !u.IsAbs() || strings.Contains(res, "#") {
 			return fail("invalid_target", "resource must be an absolute URI without a fragment")
 		}
 	}

@@ -336,6 +336,7 @@ func TestConfig(t *testing.T) {
 		"no resource":        func(c *resource.Config) { c.Resource = "" },
 		"http":               func(c *resource.Config) { c.Resource = "http://api.example" },
 		"fragment":           func(c *resource.Config) { c.Resource = apiURL + "#x" },
+		"hash":               func(c *resource.Config) { c.Resource = apiURL + "#" },
 		"no OP":              func(c *resource.Config) { c.Providers = nil },
 		"one OP twice":       func(c *resource.Config) { c.Providers = append(slices.Clone(c.Providers), c.Providers...) },
 		"origin":             func(c *resource.Config) { c.Origin = "api.example" },
