@@ -598,12 +598,18 @@ func TestTransport(t *testing.T) {
 		if p := readProof(t, q.Header); p.claims["htm"] != "PUT" || p.claims["htu"] != "https://by-hand.example/x" {
 			t.Errorf("%v", p)
 		}
-		res := &http.Response{StatusCode: 401, Request: q, Header: http.Header{"Www-Authenticate": {`DPoP error="use_dpop_nonce"`}, "Dpop-Nonce": {"n"}}}
-		if !r.c.LearnNonce(res) || r.c.LearnNonce(res) {
-			t.Error("a nonce is asked for once")
+		asks := http.Header{"Www-Authenticate": {`DPoP error="use_dpop_nonce"`}, "Dpop-Nonce": {"n"}}
+		other := q.Clone(t.Context()) // sent at the same time, also without a nonce
+		for _, sent := range []*http.Request{q, other} {
+			if !r.c.LearnNonce(&http.Response{StatusCode: 401, Request: sent, Header: asks}) {
+				t.Error("a request without the nonce is not to be repeated with it")
+			}
 		}
 		if err := r.c.Authorize(q, bound); err != nil || readProof(t, q.Header).claims["nonce"] != "n" {
 			t.Errorf("the nonce is not sent: %v", err)
+		}
+		if r.c.LearnNonce(&http.Response{StatusCode: 401, Request: q, Header: asks}) {
+			t.Error("a request with the nonce is to be repeated with it")
 		}
 		if err := r.c.Authorize(q, bearer); err != nil || q.Header.Get("Authorization") != "Bearer "+bearer.AccessToken || q.Header.Get("DPoP") != "" {
 			t.Errorf("a bearer token: %v", err)

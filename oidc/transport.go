@@ -2,6 +2,8 @@ package oidc
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -225,9 +227,32 @@ func (c *Client) LearnNonce(res *http.Response) (repeat bool) {
 		return false
 	}
 	origin := originOf(res.Request.URL)
-	before := c.nonces.of(origin)
+	sent := c.nonces.of(origin)
+	if proof := res.Request.Header.Get("DPoP"); proof != "" {
+		// Of two requests at once the other may have learned the nonce already.
+		sent = proofNonce(proof)
+	}
 	given := c.nonces.learn(origin, res.Header)
-	return res.StatusCode == http.StatusUnauthorized && given != "" && given != before && challengedForNonce(res.Header)
+	return res.StatusCode == http.StatusUnauthorized && given != "" && given != sent && challengedForNonce(res.Header)
+}
+
+// proofNonce is the nonce in a proof of our own; "" if there is none.
+func proofNonce(proof string) string {
+	parts := strings.Split(proof, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var claims struct {
+		Nonce string `json:"nonce"`
+	}
+	if json.Unmarshal(payload, &claims) != nil {
+		return ""
+	}
+	return claims.Nonce
 }
 
 // proofKey is the key to prove at a resource; nil for a bearer token. It refuses
