@@ -66,6 +66,7 @@ type tokenFlight struct {
 
 // TokenSource returns a source of tokens by client credentials.
 func (c *Client) TokenSource(p TokenParams) *TokenSource {
+	p = p.clone()
 	return &TokenSource{client: c, fetch: func(ctx context.Context) (*Tokens, error) { return c.ClientCredentials(ctx, p) }}
 }
 
@@ -106,12 +107,18 @@ func (s *TokenSource) Tokens(ctx context.Context) (*Tokens, error) {
 
 // lead asks for a token in the name of all who wait.
 func (s *TokenSource) lead(ctx context.Context, f *tokenFlight) (*Tokens, error) {
+	// Deferred, since a hook or ClientAuth of the application may panic, and whoever
+	// handles a request lives on: then it is somebody else's turn.
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.flight = nil
+		close(f.done)
+	}()
 	t, err := s.fetch(ctx)
 	now := s.client.p.env.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer close(f.done)
-	s.flight = nil
 	switch {
 	case err == nil:
 		s.tokens, s.renew = t, renewAt(t, now)

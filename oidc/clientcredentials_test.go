@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -256,6 +257,57 @@ func TestTokenSource(t *testing.T) {
 			wg.Wait()
 			wantCalls(t, op, oidctest.EndpointToken, 2)
 		})
+	})
+	t.Run("who_panics_takes_nobody_along", func(t *testing.T) {
+		bubble(t, func(t *testing.T, op *oidctest.OP) {
+			panics := true
+			known := credentialsClient()
+			r := service(t, op, known, func(c *oidc.ClientConfig) {
+				secret := c.Secret
+				c.Auth = oidc.RotatingAuth(oidc.AuthSecretBasic, func(context.Context) (oidc.ClientAuth, error) {
+					if panics {
+						panics = false
+						time.Sleep(time.Second) // others come meanwhile
+						panic("a fault of the application")
+					}
+					return oidc.SecretBasic(secret), nil
+				})
+			})
+			s := r.c.TokenSource(oidc.TokenParams{})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("the panic was swallowed")
+					}
+				}()
+				_, _ = s.Tokens(ctx)
+			})
+			synctest.Wait()
+			wg.Go(func() {
+				if _, err := s.Tokens(ctx); err != nil {
+					t.Errorf("who waited: %v", err)
+				}
+			})
+			wg.Wait()
+			if _, err := s.Tokens(ctx); err != nil {
+				t.Errorf("who came later: %v", err)
+			}
+		})
+	})
+	t.Run("what_is_asked_for_is_fixed", func(t *testing.T) {
+		op := newOP(t)
+		r := service(t, op, credentialsClient())
+		p := oidc.TokenParams{Scopes: []string{"read"}, Resources: []string{"https://api.example/"}, Extra: url.Values{"x": {"1"}}}
+		s := r.c.TokenSource(p)
+		p.Scopes[0], p.Resources[0], p.Extra["x"][0] = "write", "https://other.example/", "2"
+		p.Extra.Set("y", "3")
+		must(t, s)
+		if f := op.Requests(oidctest.EndpointToken)[0].Form; f.Get("scope") != "read" || f.Get("resource") != "https://api.example/" || f.Get("x") != "1" || f.Has("y") {
+			t.Errorf("sent %v", f)
+		}
 	})
 	t.Run("who_waits_may_leave", func(t *testing.T) {
 		bubble(t, func(t *testing.T, op *oidctest.OP) {

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,6 +47,15 @@ type TokenParams struct {
 	// Extra are further parameters. One that this package sets itself is
 	// refused with ProtectedParameter.
 	Extra url.Values
+}
+
+// clone is a copy that shares nothing with p.
+func (p TokenParams) clone() TokenParams {
+	p.Scopes, p.Resources, p.Extra = slices.Clone(p.Scopes), slices.Clone(p.Resources), maps.Clone(p.Extra)
+	for name, values := range p.Extra {
+		p.Extra[name] = slices.Clone(values)
+	}
+	return p
 }
 
 // tokenRequestParams are set by the grants, beside protectedParams.
