@@ -31,6 +31,7 @@ var secretParams = map[string]bool{
 	"response":                  true,
 	"device_code":               true,
 	"user_code":                 true,
+	"verification_uri_complete": true, // it holds the user_code
 	"auth_req_id":               true,
 	"client_notification_token": true,
 	"login_hint_token":          true,
@@ -43,7 +44,34 @@ var secretParams = map[string]bool{
 
 // IsSecret reports whether a parameter or JSON member of that name holds a
 // secret, and is masked in traces.
-func IsSecret(name string) bool { return secretParams[name] }
+func IsSecret(name string) bool { return secretParams[name] || secretPhrase(name) }
+
+// secretPhrase reports whether a name of several words is that of a secret, however
+// it is spelled: a server that writes accessToken is not understood, and its trace is
+// what somebody then shows around. Code and State are as a rule other things.
+func secretPhrase(name string) bool {
+	s := snakeCase(name)
+	return strings.Contains(s, "_") && secretParams[s]
+}
+
+// snakeCase is a name as the specifications write theirs.
+func snakeCase(name string) string {
+	b := make([]byte, 0, len(name)+2)
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '-':
+			c = '_'
+		case c >= 'A' && c <= 'Z':
+			if i > 0 && name[i-1] >= 'a' && name[i-1] <= 'z' {
+				b = append(b, '_')
+			}
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}
 
 // Masked returns the exchange with every secret replaced.
 func (e Exchange) Masked() Exchange {
@@ -65,7 +93,7 @@ func (m FrontMessage) Masked() FrontMessage {
 func maskValues(v url.Values) url.Values {
 	out := make(url.Values, len(v))
 	for k, vs := range v {
-		if secretParams[k] {
+		if IsSecret(k) {
 			vs = []string{masked}
 		}
 		out[k] = slices.Clone(vs)
@@ -105,9 +133,11 @@ func maskHeader(h http.Header) http.Header {
 			}
 		}
 	}
-	for _, k := range []string{"Cookie", "Set-Cookie", "Dpop"} {
-		for i := range out[k] {
-			out[k][i] = masked
+	for k, values := range out {
+		if k == "Cookie" || k == "Set-Cookie" || k == "Dpop" || namesCredential(k) {
+			for i := range values {
+				values[i] = masked
+			}
 		}
 	}
 	if loc := out.Get("Location"); loc != "" {
@@ -116,9 +146,24 @@ func maskHeader(h http.Header) http.Header {
 	return out
 }
 
-// maskBody masks a JSON object, a form or a JWT; anything else stays, since it
-// is no message that could hold a secret in a known place, up to its bound.
+// namesCredential reports whether a field of HTTP is by its name one of those that a
+// ClientAuth or OAuthOnly.Header of the application may set: Private-Token, X-Api-Key.
+func namesCredential(field string) bool {
+	field = strings.ToLower(field)
+	return slices.ContainsFunc([]string{"token", "secret", "key", "password", "credential"}, func(s string) bool { return strings.Contains(field, s) })
+}
+
+// byteOrderMark is what some servers write before JSON, which has none (RFC 8259
+// section 8.1).
+const byteOrderMark = "\ufeff"
+
+// maskBody masks a JSON object, a form or a JWT. Anything else is no message that
+// can be read, but may be one with something before or within it, such as the
+// warning of a script: it stays only if it names no secret.
 func maskBody(body string) string {
+	if rest := strings.TrimLeft(body, byteOrderMark); len(rest) < len(body) {
+		return body[:len(body)-len(rest)] + maskBody(rest)
+	}
 	switch s := strings.TrimSpace(body); {
 	case s == "":
 		return body
@@ -140,15 +185,51 @@ func maskBody(body string) string {
 			return masked
 		}
 		return maskValues(v).Encode()
+	case namesSecret(s):
+		return masked
 	}
 	return body
+}
+
+// namesSecret reports whether a text has a JWT in it, or gives a value to the name
+// of a secret. Names of one word (code, state, nonce) are in many an error page, and
+// what has a secret under one of them has others beside it.
+func namesSecret(s string) bool {
+	for s != "" {
+		end := 0
+		for end < len(s) && isWordByte(s[end]) {
+			end++
+		}
+		if end == 0 {
+			s = s[1:]
+			continue
+		}
+		word := s[:end]
+		s = s[end:]
+		if looksLikeJWT(word) {
+			return true
+		}
+		if !secretPhrase(word[strings.LastIndexByte(word, '.')+1:]) {
+			continue
+		}
+		after := strings.TrimPrefix(strings.TrimPrefix(s, "&quot;"), "&#34;")
+		if after = strings.TrimLeft(after, "\"'\\ \t\r\n"); after != "" && (after[0] == ':' || after[0] == '=') {
+			return true
+		}
+	}
+	return false
+}
+
+// isWordByte reports whether a name or a JWT can hold b.
+func isWordByte(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '_' || b == '-' || b == '.'
 }
 
 func maskJSON(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, m := range v {
-			if secretParams[k] {
+			if IsSecret(k) {
 				v[k] = masked
 				continue
 			}

@@ -264,6 +264,22 @@ func TestMasked(t *testing.T) {
 		{"dots that are no jwt", "1.2.3", "1.2.3"},
 		{"part of a jwt", "eyJhbGciOiJub25lIn0", "eyJhbGciOiJub25lIn0"},
 		{"page", "<p>hello = world", "<p>hello = world"},
+		{"json behind a byte order mark", "\ufeff" + `{"access_token":"a","expires_in":5}`, "\ufeff" + `{"access_token":"[redacted]","expires_in":5}`},
+		{"json behind a warning", "<br />\n<b>Warning</b>: x in <b>token.php</b>\n" + `{"access_token":"a"}`, "[redacted]"},
+		{"json in a log line", `answer: "{\"refresh_token\":\"a\"}"`, "[redacted]"},
+		{"list", `[{"access_token":"a"}]`, "[redacted]"},
+		{"form with spaces", "access_token=a&scope=openid email", "[redacted]"},
+		{"lines with a secret", "token_type=Bearer\naccess_token=a", "[redacted]"},
+		{"json in a page", "<pre>{&quot;access_token&quot;:&quot;a&quot;}</pre>", "[redacted]"},
+		{"a name behind another", "answer.access_token = a", "[redacted]"},
+		{"colons", "client_secret : a", "[redacted]"},
+		{"jwt in quotes", `"eyJhbGciOiJub25lIn0.e30.c2ln"`, "[redacted]"},
+		{"jwt in a page", "<p>got eyJhbGciOiJub25lIn0.e30.c2ln.", "[redacted]"},
+		{"other spellings", `{"accessToken":"a","Refresh_Token":"b","client-secret":"c","Code":7,"Message":"m"}`, `{"Code":7,"Message":"m","Refresh_Token":"[redacted]","accessToken":"[redacted]","client-secret":"[redacted]"}`},
+		{"other spelling in a text", "accessToken = a", "[redacted]"},
+		{"page of an error", `<script nonce="x"></script><p>Error code: 502, state: down, access_token is missing`, `<script nonce="x"></script><p>Error code: 502, state: down, access_token is missing`},
+		{"device", `{"user_code":"a","verification_uri":"https://op.example/","verification_uri_complete":"https://op.example/?c=a"}`,
+			`{"user_code":"[redacted]","verification_uri":"https://op.example/","verification_uri_complete":"[redacted]"}`},
 		{"keys", `{"keys":[{"kty":"RSA","n":"x"}]}`, `{"keys":[{"kty":"RSA","n":"x"}]}`},
 	} {
 		if got := (oidc.Exchange{ResponseBody: c.body, RequestBody: c.body}).Masked(); got.ResponseBody != c.want || got.RequestBody != c.want {
@@ -282,7 +298,7 @@ func TestMasked(t *testing.T) {
 			t.Errorf("%s became %s, want %s", raw, got, want)
 		}
 	}
-	h := http.Header{"Authorization": {"Bearer " + hidden}, "Proxy-Authorization": {hidden}, "Cookie": {hidden}, "Set-Cookie": {hidden}, "Dpop": {hidden}, "Location": {"https://rp.example/?code=" + hidden}, "Accept": {"x"}}
+	h := http.Header{"Authorization": {"Bearer " + hidden}, "Proxy-Authorization": {hidden}, "Cookie": {hidden}, "Set-Cookie": {hidden}, "Dpop": {hidden}, "Private-Token": {hidden}, "X-Api-Key": {"a", hidden}, "x-client-SECRET": {hidden}, "Location": {"https://rp.example/?code=" + hidden}, "Accept": {"x"}}
 	got := oidc.Exchange{RequestHeader: h, ResponseHeader: h}.Masked()
 	if s := fmt.Sprint(got.RequestHeader, got.ResponseHeader); strings.Contains(s, hidden) || !strings.Contains(s, "Bearer") {
 		t.Errorf("got %s", s)
@@ -290,8 +306,10 @@ func TestMasked(t *testing.T) {
 	if h.Get("Cookie") != hidden {
 		t.Error("the header that was given is changed")
 	}
-	if !oidc.IsSecret("client_secret") || oidc.IsSecret("scope") {
-		t.Error("IsSecret")
+	for name, want := range map[string]bool{"client_secret": true, "clientSecret": true, "CLIENT_SECRET": true, "code": true, "Code": false, "scope": false, "": false, "_": false} {
+		if oidc.IsSecret(name) != want {
+			t.Errorf("IsSecret(%q) is not %v", name, want)
+		}
 	}
 	if m := (oidc.FrontMessage{Endpoint: "https://op.example/?code=" + hidden}).Masked(); strings.Contains(m.Endpoint, hidden) {
 		t.Errorf("got %s", m.Endpoint)
