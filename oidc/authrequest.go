@@ -164,12 +164,12 @@ func (r *AuthRequest) Form() (action string, fields url.Values) {
 func (r *AuthRequest) Post() bool { return r.post }
 
 // Format prints where the request goes, and no parameter.
-func (r *AuthRequest) Format(f fmt.State, _ rune) {
+func (r AuthRequest) Format(f fmt.State, _ rune) {
 	redact(f, "oidc.AuthRequest", "Endpoint", r.endpoint, "Pending", fmt.Sprint(r.Pending))
 }
 
 // LogValue is what slog logs: no parameter.
-func (r *AuthRequest) LogValue() slog.Value { return r.Pending.LogValue() }
+func (r AuthRequest) LogValue() slog.Value { return r.Pending.LogValue() }
 
 // Begin makes an authentication request. state, nonce and PKCE verifier are made
 // anew for each; the code challenge is sent wherever a code is asked for, with

@@ -162,18 +162,18 @@ func ImportCIBALogin(data []byte) (*CIBALogin, error) {
 }
 
 // Format prints where the login is, and no secret.
-func (l *CIBALogin) Format(f fmt.State, _ rune) {
+func (l CIBALogin) Format(f fmt.State, _ rune) {
 	redact(f, "oidc.CIBALogin", "Issuer", l.Issuer, "ClientID", l.ClientID, "Mode", l.Mode, "AuthReqID", present(l.AuthReqID), "Expiry", timeText(l.Expiry))
 }
 
 // LogValue is what slog logs: no secret.
-func (l *CIBALogin) LogValue() slog.Value {
+func (l CIBALogin) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("issuer", l.Issuer), slog.String("client_id", l.ClientID), slog.String("mode", l.Mode), slog.Time("expiry", l.Expiry))
 }
 
 // MarshalJSON writes the login without its secrets; Export keeps them.
-func (l *CIBALogin) MarshalJSON() ([]byte, error) {
-	masked := *l
+func (l CIBALogin) MarshalJSON() ([]byte, error) {
+	masked := l
 	masked.AuthReqID, masked.NotificationToken, masked.DPoP = maskedIfPresent(l.AuthReqID), maskedIfPresent(l.NotificationToken), nil
 	return masked.Export()
 }

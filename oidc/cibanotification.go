@@ -89,15 +89,15 @@ func (n *CIBANotification) Pushed() bool {
 }
 
 // Format prints that there is a notification, and nothing of it.
-func (n *CIBANotification) Format(f fmt.State, _ rune) {
+func (n CIBANotification) Format(f fmt.State, _ rune) {
 	redact(f, "oidc.CIBANotification", "AuthReqID", present(n.AuthReqID))
 }
 
 // LogValue is what slog logs: nothing of it.
-func (n *CIBANotification) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(n)) }
+func (n CIBANotification) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(n)) }
 
 // MarshalJSON writes nothing of it.
-func (n *CIBANotification) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
+func (n CIBANotification) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
 
 // Authentic reports whether a notification is about this login and bears its
 // token. Both are compared in constant time.

@@ -234,17 +234,17 @@ func (c *Client) FinishDevice(ctx context.Context, l *DeviceLogin) (_ *Tokens, e
 }
 
 // Format prints where the user goes, and no code.
-func (l *DeviceLogin) Format(f fmt.State, _ rune) {
+func (l DeviceLogin) Format(f fmt.State, _ rune) {
 	redact(f, "oidc.DeviceLogin", "VerificationURI", l.VerificationURI, "UserCode", present(l.UserCode), "Expiry", timeText(l.Expiry))
 }
 
 // LogValue is what slog logs: no code.
-func (l *DeviceLogin) LogValue() slog.Value {
+func (l DeviceLogin) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("verification_uri", printable(l.VerificationURI)), slog.Time("expiry", l.Expiry))
 }
 
 // MarshalJSON writes where the user goes, and no code.
-func (l *DeviceLogin) MarshalJSON() ([]byte, error) {
+func (l DeviceLogin) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		VerificationURI string    `json:"verification_uri"`
 		Expiry          time.Time `json:"expiry"`

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -46,24 +47,45 @@ func secretValues(t *testing.T) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
+	op.Intercept(oidctest.EndpointDevice, respond(200, "application/json", `{"device_code":"`+hidden+`","user_code":"`+hidden+
+		`","verification_uri":"https://op.example/device","verification_uri_complete":"https://op.example/device?c=`+hidden+`","expires_in":60}`))
+	device, err := c.BeginDevice(t.Context(), oidc.DeviceParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ciba := oidc.CIBALogin{Issuer: op.Issuer, ClientID: "c", AuthReqID: hidden, NotificationToken: hidden, Mode: oidc.CIBAPush}
+	push := httptest.NewRequest("POST", "/", strings.NewReader(`{"auth_req_id":"`+hidden+`","access_token":"`+hidden+`"}`))
+	push.Header.Set("Content-Type", "application/json")
+	push.Header.Set("Authorization", "Bearer "+hidden)
+	notification, err := oidc.ReadCIBANotification(push)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tok := oidc.Tokens{AccessToken: hidden, RefreshToken: hidden, TokenType: "Bearer", Raw: json.RawMessage(`{"access_token":"` + hidden + `"}`), Expiry: time.Unix(1e9, 0)}
 	return map[string]any{
-		"ClientConfig":   config,
-		"Client":         c,
-		"Client value":   *c,
-		"zero Client":    oidc.Client{},
-		"Registration":   oidc.Registration{ClientID: "c", Secret: hidden, AccessToken: hidden, URI: "https://op.example/register/c"},
-		"Pending":        pending,
-		"AuthRequest":    req,
-		"AuthResponse":   res,
-		"Tokens":         tok,
-		"SecretBasic":    oidc.SecretBasic(hidden),
-		"SecretPost":     oidc.SecretPost(hidden),
-		"SecretJWT":      oidc.SecretJWT(hidden, "HS512"),
-		"PrivateKeyJWT":  oidc.PrivateKeyJWT(oidc.Key{ID: "k", Private: []byte(hidden)}),
-		"Key":            oidc.Key{ID: "k", Private: []byte(hidden)},
-		"HTTP request":   oidc.AuthenticatedRequest{ClientID: "c", Endpoint: "https://op.example/token", Form: url.Values{"code": {hidden}, "client_secret": {hidden}}, Header: http.Header{"Authorization": {"Basic " + hidden}}},
-		"masked message": oidc.FrontMessage{Params: url.Values{"code": {hidden}}}.Masked(),
+		"ClientConfig":                config,
+		"Client":                      c,
+		"Client value":                *c,
+		"zero Client":                 oidc.Client{},
+		"Registration":                oidc.Registration{ClientID: "c", Secret: hidden, AccessToken: hidden, URI: "https://op.example/register/c"},
+		"Pending":                     pending,
+		"AuthRequest":                 req,
+		"AuthRequest as a value":      *req,
+		"DeviceLogin":                 device,
+		"DeviceLogin as a value":      *device,
+		"CIBALogin":                   &ciba,
+		"CIBALogin as a value":        ciba,
+		"CIBANotification":            notification,
+		"CIBANotification as a value": *notification,
+		"AuthResponse":                res,
+		"Tokens":                      tok,
+		"SecretBasic":                 oidc.SecretBasic(hidden),
+		"SecretPost":                  oidc.SecretPost(hidden),
+		"SecretJWT":                   oidc.SecretJWT(hidden, "HS512"),
+		"PrivateKeyJWT":               oidc.PrivateKeyJWT(oidc.Key{ID: "k", Private: []byte(hidden)}),
+		"Key":                         oidc.Key{ID: "k", Private: []byte(hidden)},
+		"HTTP request":                oidc.AuthenticatedRequest{ClientID: "c", Endpoint: "https://op.example/token", Form: url.Values{"code": {hidden}, "client_secret": {hidden}}, Header: http.Header{"Authorization": {"Basic " + hidden}}},
+		"masked message":              oidc.FrontMessage{Params: url.Values{"code": {hidden}}}.Masked(),
 	}
 }
 
