@@ -21,6 +21,10 @@ func (v *AccessTokenVerifier) verifyOpaque(ctx context.Context, k *checker, raw 
 	if err := k.that(i.Active, InactiveToken, "RFC 7662 2.2", "the OP says that the token is active", "", ""); err != nil {
 		return nil, err
 	}
+	// A refresh token is active too, and never meant for a resource server.
+	if err := k.that(i.otherUse == "", BadType, "RFC 6749 1.5", "it is an access token", "access_token", i.otherUse); err != nil {
+		return nil, err
+	}
 	issuer := v.p.md().Issuer
 	// Where there are many issuers only the answer can say which one it is.
 	if i.Issuer != "" || v.p.env.opts.Tenants != nil {

@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"encoding/json"
 	"maps"
 	"strings"
 	"testing"
@@ -76,6 +77,15 @@ func TestOpaqueAccessToken(t *testing.T) {
 		"bound to a key":   {map[string]any{"cnf": map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}, oidc.BadBinding},
 		"bound otherwise":  {map[string]any{"cnf": map[string]any{"kid": "k"}}, oidc.BadBinding},
 		"bound, not said":  {map[string]any{"cnf": map[string]any{}}, oidc.BadBinding},
+		"an access token":  {map[string]any{"token_use": "access_token", "token_usage": "access", "token_type": "Bearer"}, ""},
+		"use is not said":  {map[string]any{"token_use": nil, "token_usage": json.RawMessage("null"), "token_type": "access_token"}, ""},
+		"a refresh token":  {map[string]any{"token_use": "refresh_token", "token_type": "Bearer"}, oidc.BadType},
+		"one by usage":     {map[string]any{"token_usage": "refresh_token"}, oidc.BadType},
+		"one by type":      {map[string]any{"token_type": "refresh_token"}, oidc.BadType},
+		"one in capitals":  {map[string]any{"token_type": "Refresh"}, oidc.BadType},
+		"an ID Token":      {map[string]any{"token_use": "id"}, oidc.BadType},
+		"use is no text":   {map[string]any{"token_use": []string{"access_token"}}, oidc.BadType},
+		"DPoP, of no key":  {map[string]any{"token_type": "dpop"}, oidc.BadBinding},
 		"acr is a number":  {map[string]any{"acr": 7}, oidc.BadClaim},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,7 @@ type Introspection struct {
 	acr          string
 	amr          []string
 	tenant       string // tid as it was written
+	otherUse     string // what the token is, if the answer says that it is no access token
 	otherBinding bool   // there is a cnf, with none of the methods that we know
 
 	claims json.RawMessage
@@ -167,6 +168,11 @@ func (c *Client) readIntrospection(ctx context.Context, res *fetch.Response, wan
 	i.Expiry, i.IssuedAt, i.NotBefore = w.expiry.at, w.issuedAt.at, w.notBefore.at
 	i.KeyThumbprint, i.CertificateThumbprint = w.jkt, w.x5t
 	i.authTime, i.acr, i.amr, i.tenant, i.otherBinding = w.authTime.known(), w.acr.value, w.amr.values, w.tenant, w.otherBinding
+	// token_type of DPoP is a binding too, to a key that the answer then names.
+	i.otherBinding = i.otherBinding || strings.EqualFold(i.TokenType, "DPoP") && i.KeyThumbprint == ""
+	if i.otherUse = w.otherUse; strings.Contains(strings.ToLower(i.TokenType), "refresh") {
+		i.otherUse = i.TokenType
+	}
 	return i, nil
 }
 
@@ -179,6 +185,7 @@ type introspected struct {
 	scope, clientID, username, tokenType string
 	jkt, x5t                             string
 	otherBinding                         bool
+	otherUse                             string
 }
 
 func readIntrospected(object string) (w introspected, err error) {
@@ -204,6 +211,13 @@ func readIntrospected(object string) (w introspected, err error) {
 			return readMember(&w.username, name, value)
 		case "token_type":
 			return readMember(&w.tokenType, name, value)
+		case "token_use", "token_usage":
+			// No specification has them. They are how several OPs, which introspect
+			// refresh tokens too, tell which is which.
+			if use, _ := strictjson.Text(value); value != "null" && use != "access_token" && use != "access" {
+				w.otherUse = value
+			}
+			return nil
 		case "cnf":
 			if value == "null" {
 				return nil
