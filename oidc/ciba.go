@@ -395,6 +395,10 @@ func (c *Client) signCIBA(params url.Values) (url.Values, error) {
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(cibaRequestLifetime).Unix(),
 	}
 	for name, values := range params {
+		switch name {
+		case "iss", "aud", "jti", "iat", "nbf", "exp":
+			return nil, &InputError{Reason: ProtectedParameter, Field: "CIBAParams.Extra", Detail: name + " means something else in a signed request"}
+		}
 		switch {
 		case name == "requested_expiry", name == "claims": // a number and an object
 			claims[name] = json.RawMessage(values[0])

@@ -197,6 +197,11 @@ func TestCIBA(t *testing.T) {
 		if life := j.claims["exp"].(float64) - j.claims["nbf"].(float64); life <= 0 || life > 3600 {
 			t.Errorf("it lives %v seconds", life)
 		}
+		for _, name := range []string{"iss", "aud", "jti", "iat", "nbf", "exp"} {
+			p.Extra = map[string][]string{name: {"9999999999"}}
+			_, err := r.c.BeginCIBA(t.Context(), p)
+			wantInput(t, err, oidc.ProtectedParameter)
+		}
 	}, quiet)
 	run("signed_with", func(t *testing.T, op *oidctest.OP) {
 		other, plain, enc := keyFor(t, "ES384"), testKey(), keyFor(t, "ES256")
