@@ -53,6 +53,34 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestWhoGivesUpHarmsNobody: metadata that is due, and a caller who leaves while it
+// is fetched: that is no failure of the OP, and the next caller fetches it.
+func TestWhoGivesUpHarmsNobody(t *testing.T) {
+	op := newOP(t)
+	r := &rig{t: t, op: op, opts: options(op), wire: &wire{}}
+	r.opts.Trace = &oidc.Trace{Notice: func(_ context.Context, n oidc.Notice) { t.Errorf("told %v", n) }}
+	r.discover()
+	r.register()
+	op.Advance(48 * time.Hour)
+	op.ClearLog()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.c.Begin(gone, oidc.AuthParams{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.p.Reload(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("Reload: %v", err)
+	}
+	if h := r.p.Health(); h.LastFailure != nil {
+		t.Errorf("the OP has failed: %v", h.LastFailure)
+	}
+	op.Advance(time.Second) // a flood of such callers is none at the OP
+	if _, err := r.c.Begin(t.Context(), oidc.AuthParams{}); err != nil {
+		t.Fatal(err)
+	}
+	wantCalls(t, op, oidctest.EndpointDiscovery, 1)
+}
+
 // TestHealthTellsTheLastFailure: of the metadata and the keys, what failed later.
 func TestHealthTellsTheLastFailure(t *testing.T) {
 	op := newOP(t)

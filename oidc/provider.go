@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -46,8 +47,13 @@ type keySource interface {
 	Close()
 }
 
-// retryMetadata is how long after a failure the metadata is fetched again.
-const retryMetadata = time.Minute
+const (
+	// retryMetadata is how long after a failure the metadata is fetched again.
+	retryMetadata = time.Minute
+	// retryAbandoned is the same after a caller gave up, which says nothing of the
+	// OP, and which a stranger's browser can.
+	retryAbandoned = time.Second
+)
 
 // Discover fetches the metadata of issuer and checks it (Discovery section 4).
 // The document is at issuer + "/.well-known/openid-configuration"; if that is
@@ -138,12 +144,19 @@ func (p *Provider) freshen(ctx context.Context) {
 		return
 	}
 	defer p.refresh.Unlock()
-	if err := p.reload(ctx); err != nil {
-		p.env.trace.notice(ctx, Notice{Kind: NoticeStale, Step: StepDiscovery, Detail: "the metadata could not be fetched anew; the last copy stays", Err: err})
-		late := *p.state.Load()
-		late.due = p.env.now().Add(retryMetadata)
-		p.state.Store(&late)
+	err := p.reload(ctx)
+	if err == nil {
+		return
 	}
+	pause := retryMetadata
+	if errors.Is(err, context.Canceled) {
+		pause = retryAbandoned
+	} else {
+		p.env.trace.notice(ctx, Notice{Kind: NoticeStale, Step: StepDiscovery, Detail: "the metadata could not be fetched anew; the last copy stays", Err: err})
+	}
+	late := *p.state.Load()
+	late.due = p.env.now().Add(pause)
+	p.state.Store(&late)
 }
 
 // suspect has the metadata fetched anew by the next Begin: an endpoint that it
@@ -163,7 +176,9 @@ func (p *Provider) suspect() {
 func (p *Provider) reload(ctx context.Context) error {
 	md, err := p.fetchMetadata(ctx)
 	if err != nil {
-		p.failed.Store(&failedFetch{p.env.now(), err})
+		if !errors.Is(err, context.Canceled) {
+			p.failed.Store(&failedFetch{p.env.now(), err})
+		}
 		return err
 	}
 	if s := p.state.Load(); s != nil && md.Issuer != s.md.Issuer {
