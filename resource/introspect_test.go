@@ -135,4 +135,14 @@ func TestIntrospectionConfig(t *testing.T) {
 	if err != nil || tok.Issuer != other.op.Issuer {
 		t.Errorf("got %v, %v", tok, err)
 	}
+	// While the first does not answer, the second goes on; what it does not know
+	// nobody can tell.
+	r.op.Intercept(oidctest.EndpointIntrospection, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	tok, err = s.Check(request(things, "Authorization", "Bearer "+own.AccessToken), anything)
+	if err != nil || tok.Issuer != other.op.Issuer {
+		t.Errorf("while the first is down: got %v, %v", tok, err)
+	}
+	if _, err = s.Check(request(things, "Authorization", "Bearer opaque"), anything); err == nil || resource.Status(err) != http.StatusServiceUnavailable {
+		t.Errorf("a token that the first may know: %v", err)
+	}
 }

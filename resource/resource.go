@@ -252,17 +252,26 @@ func (s *Server) Check(r *http.Request, n Needs) (*oidc.AccessToken, error) {
 }
 
 // verify finds who can tell of a token. An opaque one is asked about at each OP that
-// gives such, until one knows it.
+// gives such, until one knows it; one that does not answer does not stand in the way
+// of the others.
 func (s *Server) verify(ctx context.Context, token string, by oidc.Presenter) (*oidc.AccessToken, error) {
 	if strings.Count(token, ".") != 2 && len(s.asking) > 0 {
-		var err error
+		var inactive, unknown error
 		for _, v := range s.asking {
-			var t *oidc.AccessToken
-			if t, err = v.Verify(ctx, token, by); err == nil || !errors.Is(err, oidc.InactiveToken) {
+			t, err := v.Verify(ctx, token, by)
+			switch {
+			case errors.Is(err, oidc.InactiveToken):
+				inactive = err
+			case err != nil && Status(err) == http.StatusServiceUnavailable:
+				unknown = err
+			default:
 				return t, err
 			}
 		}
-		return nil, err
+		if unknown != nil {
+			return nil, unknown
+		}
+		return nil, inactive
 	}
 	v, err := s.verifier(token)
 	if err != nil {
