@@ -90,6 +90,14 @@ type AuthParams struct {
 	Extra url.Values
 }
 
+// Format prints what is asked for, and not of whom.
+func (p AuthParams) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.AuthParams", "ResponseType", p.ResponseType, "Scopes", strings.Join(p.Scopes, " "), "LoginHint", present(p.LoginHint), "IDTokenHint", present(p.IDTokenHint))
+}
+
+// LogValue is what slog logs: what is asked for, and not of whom.
+func (p AuthParams) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(p)) }
+
 // ClaimsRequest asks for single claims, in the UserInfo response or in the ID
 // Token. A nil *ClaimRequest asks for the claim without further wish.
 type ClaimsRequest struct {

@@ -597,6 +597,17 @@ type ExpectedIDToken struct {
 	InsecureAnyNonce bool
 }
 
+// Format prints what there is to compare with, and no value.
+func (e ExpectedIDToken) Format(f fmt.State, _ rune) {
+	redact(f, "oidc.ExpectedIDToken", "Nonce", present(e.Nonce), "AccessToken", present(e.AccessToken), "Code", present(e.Code))
+}
+
+// LogValue is what slog logs: no value.
+func (e ExpectedIDToken) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(e)) }
+
+// MarshalJSON writes what there is to compare with, and no value.
+func (e ExpectedIDToken) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(e)) }
+
 // VerifyIDToken verifies an ID Token that came another way than by Begin and
 // Finish, for instance from a native library of the OP. All checks of Core
 // section 3.1.3.7 apply.

@@ -70,6 +70,8 @@ func secretValues(t *testing.T) map[string]any {
 		"Registration":                oidc.Registration{ClientID: "c", Secret: hidden, AccessToken: hidden, URI: "https://op.example/register/c"},
 		"Pending":                     pending,
 		"AuthRequest":                 req,
+		"AuthParams":                  oidc.AuthParams{Scopes: []string{"email"}, LoginHint: hidden, IDTokenHint: hidden, Extra: url.Values{"x": {hidden}}},
+		"ExpectedIDToken":             oidc.ExpectedIDToken{Nonce: hidden, AccessToken: hidden, Code: hidden},
 		"AuthRequest as a value":      *req,
 		"DeviceLogin":                 device,
 		"DeviceLogin as a value":      *device,
