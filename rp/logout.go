@@ -22,19 +22,32 @@ const (
 )
 
 // grantTags are under what End finds a grant.
-func (r *RP) grantTags(g *grantRecord) []string {
-	tags := []string{r.ring[0].Tag(tagSubject, g.issuer, g.subject)}
-	if g.sid != "" {
-		tags = append(tags, r.ring[0].Tag(tagSession, g.issuer, g.sid))
+func (r *RP) grantTags(g *grantRecord) (tags []string) {
+	k := &r.ring[0]
+	for _, issuer := range g.issuers() {
+		tags = append(tags, k.Tag(tagSubject, issuer, g.subject))
+		if g.sid != "" {
+			tags = append(tags, k.Tag(tagSession, issuer, g.sid))
+		}
 	}
 	return tags
+}
+
+// issuers are what a logout of the grant may name: the OP, and at an OP with
+// tenants (oidc.Tenants) the tenant, which is the issuer of its logout tokens.
+func (g *grantRecord) issuers() []string {
+	if t := g.tokens.IDToken; t != nil && t.Issuer != g.issuer {
+		return []string{g.issuer, t.Issuer}
+	}
+	return []string{g.issuer}
 }
 
 // End ends grants, and tells how many: with subject alone, every grant of that
 // user at that issuer; with sid alone, those of that session of the OP; with
 // both, those of the session that are the user's, and those of the user that
 // have no sid to tell (Back-Channel Logout section 2.7). A login that was begun
-// before and is not finished yet is refused with LoggedOut when it is.
+// before and is not finished yet is refused with LoggedOut when it is. At an OP
+// with tenants the issuer is the tenant's, as in IDToken.Issuer, or the OP's.
 //
 // The OP is not told. With an error some grants may be left: call it again.
 func (r *RP) End(ctx context.Context, issuer, subject, sid string) (n int, err error) {
@@ -137,11 +150,14 @@ func (r *RP) entomb(ctx context.Context, issuer, subject, sid string) error {
 func (r *RP) loggedOutSince(ctx context.Context, g *grantRecord, begun time.Time) (bool, error) {
 	for i := range r.ring {
 		k := &r.ring[i]
-		tags := []string{k.Tag(tagOutSubject, g.issuer, g.subject)}
-		if g.sid != "" {
-			tags = append(tags, k.Tag(tagOutSession, g.issuer, g.sid))
-		} else {
-			tags = append(tags, k.Tag(tagOutUnnamed, g.issuer, g.subject))
+		var tags []string
+		for _, issuer := range g.issuers() {
+			tags = append(tags, k.Tag(tagOutSubject, issuer, g.subject))
+			if g.sid != "" {
+				tags = append(tags, k.Tag(tagOutSession, issuer, g.sid))
+			} else {
+				tags = append(tags, k.Tag(tagOutUnnamed, issuer, g.subject))
+			}
 		}
 		for _, tag := range tags {
 			keys, err := r.shelf.tagged(ctx, tag)
