@@ -3,7 +3,9 @@ package rp_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -569,5 +571,68 @@ func TestOPDownAfterRestart(t *testing.T) {
 	}
 	if _, err := p.Grant(t.Context(), g.State()); err != nil {
 		t.Fatalf("the grant is over: %v", err)
+	}
+}
+
+// brittle is a directory of the application's own, with a fault in it.
+type brittle struct {
+	rp.Directory
+	broken atomic.Bool
+}
+
+func (d *brittle) Client(ctx context.Context, issuer string) (*oidc.Client, error) {
+	if d.broken.Load() {
+		panic("a fault of the application")
+	}
+	return d.Directory.Client(ctx, issuer)
+}
+
+// TestRefreshHandsPanicsOn: a hook that panics does so in the goroutine of who
+// asked, where a server recovers, and the next call asks again.
+func TestRefreshHandsPanicsOn(t *testing.T) {
+	r := setup(t)
+	d := &brittle{Directory: rp.Only(r.client)}
+	r.rp = r.newRP(func(c *rp.Config) { c.Directory = d })
+	g := r.mustLogin()
+	r.expire()
+	d.broken.Store(true)
+	func() {
+		defer func() {
+			if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "a fault of the application") {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		_, err := g.Tokens(t.Context())
+		t.Errorf("returned %v", err)
+	}()
+	d.broken.Store(false)
+	if _, err := g.Tokens(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRevocationOutlivesPanics: nobody waits for the revocation of what is given up,
+// so that nobody could recover from a hook that panics in it.
+func TestRevocationOutlivesPanics(t *testing.T) {
+	r := setup(t)
+	state, a := r.begin()
+	r.store.set(func(_ context.Context, op, key string) error {
+		if op == "create" && store.Class(key) == "grant" {
+			return errDown
+		}
+		return nil
+	}, nil)
+	var asked atomic.Bool
+	r.wire.set(func(q *http.Request) error {
+		if q.URL.String() == r.op.URL(oidctest.EndpointRevocation) {
+			asked.Store(true)
+			panic("a fault of the application")
+		}
+		return nil
+	}, nil)
+	_, err := r.rp.Finish(t.Context(), a, here(state))
+	want(t, err, rp.StoreUnavailable)
+	if err := r.rp.Close(); err != nil || !asked.Load() {
+		t.Errorf("got %v, asked %v", err, asked.Load())
 	}
 }

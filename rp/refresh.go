@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ type flight struct {
 	done chan struct{}
 	held *held // valid after done
 	err  error
+	// panicked is what a hook of the application said when it panicked, with the
+	// stack; "" if none did.
+	panicked string
 }
 
 // unsaved is what a refresh gave and the store did not take.
@@ -78,6 +82,7 @@ func (g *Grant) refresh(ctx context.Context, have *held, force bool) (*held, err
 		case <-ctx.Done():
 			return nil, fmt.Errorf("rp: waiting for a refresh: %w", ctx.Err())
 		}
+		rethrow(f.panicked)
 		if f.err != nil {
 			// A flight for a forced refresh fails where the old token would do.
 			if !force && f.held != nil && f.held.grant.alive(g.rp.now()) {
@@ -109,13 +114,33 @@ func (r *RP) fly(ctx context.Context, place string, have *held, force bool) (*fl
 	r.running.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, flightTimeout)
 		defer cancel()
-		f.held, f.err = r.renew(ctx, place, have, force)
+		f.panicked = caught(func() { f.held, f.err = r.renew(ctx, place, have, force) })
 		r.mu.Lock()
 		delete(r.flights, place)
 		r.mu.Unlock()
 		close(f.done)
 	})
 	return f, nil
+}
+
+// caught runs f in a goroutine of ours, and returns what it panicked with. What a
+// hook of the application does wrong is for those who wait, whose server knows
+// what to do about it, and not the end of the program.
+func caught(f func()) (panicked string) {
+	defer func() {
+		if v := recover(); v != nil {
+			panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+		}
+	}()
+	f()
+	return ""
+}
+
+// rethrow panics with what caught has caught, if anything.
+func rethrow(panicked string) {
+	if panicked != "" {
+		panic("rp: in a hook of the application: " + panicked)
+	}
 }
 
 // renew takes hold of the grant and refreshes it. With an error it may return
@@ -396,7 +421,7 @@ func (r *RP) discard(ctx context.Context, c *oidc.Client, t *oidc.Tokens) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.closed {
-		r.running.Go(revoke)
+		r.running.Go(func() { _ = caught(revoke) }) // nobody waits to be told
 	}
 }
 
