@@ -114,6 +114,11 @@ func flag(b bool) int64 {
 //
 // The errors are those of Start, and of oidc.Client's BeginCIBA.
 func (r *RP) StartCIBA(ctx context.Context, b CIBA) (state string, login *oidc.CIBALogin, err error) {
+	leave, err := r.enter()
+	if err != nil {
+		return "", nil, err
+	}
+	defer leave()
 	if len(b.Data) > MaxData {
 		return "", nil, &Error{Reason: BadConfig, Detail: fmt.Sprintf("CIBA.Data has %d bytes, at most %d", len(b.Data), MaxData)}
 	}
@@ -180,6 +185,11 @@ func (r *RP) cibaAt(ctx context.Context, place string) (store.Record, *cibaRecor
 // or expired_token, that nobody decided in time. An error is told to every caller,
 // until some minutes after the login's Expiry.
 func (r *RP) CheckCIBA(ctx context.Context, state string) (*Grant, error) {
+	leave, err := r.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	place := seal.Hashed(cibaClass, state)
 	rec, b, err := r.cibaAt(ctx, place)
 	switch {
@@ -203,22 +213,44 @@ func (r *RP) CheckCIBA(ctx context.Context, state string) (*Grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Whoever moves next on asks the OP.
-	b.next, b.pinged = now.Add(b.login.Interval), false
+	// Whoever moves next on asks the OP, and nobody else as long as the answer may
+	// take: the second of two would be told that the tokens were given out.
+	b.next, b.pinged = now.Add(max(b.login.Interval, holdLifetime)), false
 	if rec, err = r.replaceCIBA(ctx, rec, b); err != nil {
 		if isConflict(err) {
 			return nil, pendingCIBA()
 		}
 		return nil, err
 	}
-	tokens, err := c.PollCIBA(ctx, b.login)
+	// The OP gives the tokens once: they are kept also if the caller leaves.
+	var g *Grant
+	var panicked string
+	polled := make(chan struct{})
+	r.running.Go(func() {
+		defer close(polled)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
+		defer cancel()
+		panicked = caught(func() { g, err = r.pollCIBA(ctx, c, rec, b) })
+	})
+	select {
+	case <-polled:
+		rethrow(panicked)
+		return g, err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("rp: waiting for the OP: %w", ctx.Err())
+	}
+}
+
+// pollCIBA asks the OP, for who moved next on.
+func (r *RP) pollCIBA(ctx context.Context, c *oidc.Client, rec store.Record, b *cibaRecord) (*Grant, error) {
+	now := r.now()
+	call, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	tokens, err := c.PollCIBA(call, b.login)
 	if err == nil {
 		return r.keepCIBA(ctx, c, rec, b, tokens)
 	}
 	if oidc.StillPending(err) {
-		if ctx.Err() != nil {
-			return nil, err
-		}
 		b.next = now.Add(b.login.Interval) // slow_down has made it longer
 		if _, e := r.replaceCIBA(ctx, rec, b); e != nil && !isConflict(e) {
 			return nil, e
@@ -273,6 +305,11 @@ func (r *RP) failCIBA(ctx context.Context, rec store.Record, b *cibaRecord, why 
 func (r *RP) keepCIBA(ctx context.Context, c *oidc.Client, rec store.Record, b *cibaRecord, tokens *oidc.Tokens) (*Grant, error) {
 	p := &pendingRecord{pending: oidc.Pending{Issuer: b.login.Issuer, ClientID: b.login.ClientID, State: b.state}, started: b.started, data: b.data}
 	g, err := r.keep(ctx, c, p, tokens)
+	if errors.Is(err, store.ErrConflict) {
+		// We were told twice at the same moment, by an OP that waited too long for
+		// the answer to its push. The grant is there.
+		return r.Grant(ctx, b.state)
+	}
 	if err != nil {
 		r.failCIBA(ctx, rec, b, err)
 		return nil, err
@@ -315,6 +352,11 @@ func (r *RP) FinishCIBA(ctx context.Context, state string) (*Grant, error) {
 // *oidc.ProtocolError is to be answered 400. What the OP pushes of its own refusal,
 // such as access_denied, is no error here.
 func (r *RP) NotifyCIBA(ctx context.Context, n *oidc.CIBANotification) error {
+	leave, err := r.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	for range maxNotifyTries {
 		rec, b, err := r.notified(ctx, n)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"rely.example/oidc"
 	"rely.example/oidctest"
 	"rely.example/rp"
+	"rely.example/store"
 )
 
 // cibaRig is a relying party whose users confirm elsewhere, with two instances:
@@ -255,6 +256,96 @@ func TestCIBA(t *testing.T) {
 		r.notify(l.AuthReqID)
 		_, err := r.rp.CheckCIBA(t.Context(), state)
 		want(t, err, rp.CIBAFailed)
+	})
+	bubbleCIBA(t, "the_caller_leaves_while_the_op_answers", oidc.CIBAPoll, func(t *testing.T, r *cibaRig) {
+		state, l := r.start()
+		r.approve(l.AuthReqID)
+		time.Sleep(6 * time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r.wire.set(nil, func(*http.Request) error { cancel(); return nil })
+		if _, err := r.rp.CheckCIBA(ctx, state); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		r.wire.set(nil, nil)
+		// The OP gave the tokens, and gives them once.
+		if _, err := r.other.FinishCIBA(t.Context(), state); err != nil {
+			t.Error(err)
+		}
+	})
+	bubbleCIBA(t, "no_poll_overtakes_another", oidc.CIBAPoll, func(t *testing.T, r *cibaRig) {
+		state, l := r.start()
+		r.approve(l.AuthReqID)
+		r.wire.set(nil, func(*http.Request) error { time.Sleep(8 * time.Second); return nil })
+		var wg sync.WaitGroup
+		for _, p := range []*rp.RP{r.rp, r.other} {
+			wg.Go(func() {
+				if _, err := p.FinishCIBA(t.Context(), state); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := len(r.op.Requests(oidctest.EndpointToken)); n != 1 {
+			t.Errorf("%d token requests", n)
+		}
+	})
+	bubbleCIBA(t, "a_panic_is_the_callers", oidc.CIBAPoll, func(t *testing.T, r *cibaRig) {
+		state, _ := r.start()
+		time.Sleep(6 * time.Second)
+		r.wire.set(func(*http.Request) error { panic("a fault of the application") }, nil)
+		defer func() {
+			if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "a fault of the application") {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		_, err := r.rp.CheckCIBA(t.Context(), state)
+		t.Errorf("returned %v", err)
+	})
+	bubbleCIBA(t, "pushed_twice_at_once", oidc.CIBAPush, func(t *testing.T, r *cibaRig) {
+		state, l := r.start()
+		r.approve(l.AuthReqID)
+		var again atomic.Bool
+		r.store.set(func(_ context.Context, op, key string) error {
+			if op == "create" && store.Class(key) == "grant" && again.CompareAndSwap(false, true) {
+				if got := r.notify(l.AuthReqID); got != http.StatusNoContent {
+					t.Errorf("answered %d", got)
+				}
+			}
+			return nil
+		}, nil)
+		if got := r.notify(l.AuthReqID); got != http.StatusNoContent {
+			t.Errorf("answered %d", got)
+		}
+		g, err := r.rp.FinishCIBA(t.Context(), state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.other.Close(); err != nil {
+			t.Fatal(err)
+		}
+		noCall(t, r.op, oidctest.EndpointRevocation)
+		if _, err := g.Tokens(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	bubbleCIBA(t, "none_after_close", oidc.CIBAPush, func(t *testing.T, r *cibaRig) {
+		state, l := r.start()
+		r.approve(l.AuthReqID)
+		for _, p := range []*rp.RP{r.rp, r.other} {
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.notify(l.AuthReqID)
+		want(t, r.received[0], rp.Closed)
+		_, err := r.rp.FinishCIBA(t.Context(), state)
+		want(t, err, rp.Closed)
+		_, _, err = r.rp.StartCIBA(t.Context(), rp.CIBA{Issuer: r.op.Issuer, Params: oidc.CIBAParams{LoginHint: "alice"}})
+		want(t, err, rp.Closed)
+		if held, _ := r.count("grant"); held != 0 {
+			t.Error("a grant was kept")
+		}
 	})
 	bubbleCIBA(t, "arguments", oidc.CIBAPoll, func(t *testing.T, r *cibaRig) {
 		_, _, err := r.rp.StartCIBA(t.Context(), rp.CIBA{Issuer: "https://nobody.example"})

@@ -423,11 +423,17 @@ func (r *RP) keep(ctx context.Context, c *oidc.Client, p *pendingRecord, t *oidc
 	if err != nil {
 		return nil, err
 	}
-	if rec, err = r.shelf.create(ctx, rec); err != nil {
+	rec, err = r.shelf.create(ctx, rec)
+	if isConflict(err) {
+		// Another call has kept these tokens: neither they nor its grant are ours
+		// to take away.
+		return nil, stillConflict("keeping the grant", err)
+	}
+	if err != nil {
 		// The write may have been done all the same. Nobody was told of it.
 		r.detached(ctx, func(ctx context.Context) { _ = r.shelf.s.Delete(ctx, place) })
 		r.discard(ctx, c, t)
-		return nil, stillConflict("keeping the grant", err)
+		return nil, err
 	}
 	// Only now, when End would find the grant: either End sees it or we see
 	// what End left (hostile catalogue case 266).
