@@ -170,7 +170,7 @@ func (m *Manager) settle(w http.ResponseWriter, r *http.Request, login finished)
 			return nil, m.giveUp(r.Context(), login, &Error{Reason: LoginRefused, Err: err})
 		}
 	}
-	value, err := m.keepSession(r.Context(), s)
+	value, err := m.keepSession(r.Context(), s, login.grant)
 	if err != nil {
 		return nil, m.giveUp(r.Context(), login, err)
 	}

@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -179,6 +181,27 @@ func TestHostileLogout(t *testing.T) {
 		})
 		res := b.login("/")
 		wantStatus(t, res, http.StatusForbidden)
+		r.wantError(rp.LoggedOut)
+		if b.loggedIn() {
+			t.Error("a session that was ended lives")
+		}
+	})
+	t.Run("266_by_a_process_whose_writes_are_seen_late", func(t *testing.T) {
+		r := watched(t)
+		here := r.manager(func(c *login.Config) { c.Store = &lagging{Store: r.store} })
+		b := r.browser()
+		b.app = r.mux(here)
+		done := false
+		r.store.set(func(op, key string) error {
+			if op == "create" && store.Class(key) == "session" && !done {
+				done = true
+				if _, err := r.m.End(t.Context(), r.op.Issuer, r.op.Users()[0].Sub, ""); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		})
+		wantStatus(t, b.login("/"), http.StatusForbidden)
 		r.wantError(rp.LoggedOut)
 		if b.loggedIn() {
 			t.Error("a session that was ended lives")
@@ -402,6 +425,31 @@ func TestHostileLogout(t *testing.T) {
 		}
 		wantStatus(t, r.browser().navigate("/auth/session"), http.StatusUnauthorized)
 	})
+}
+
+// lagging is a store that caches: what it loaded of a grant it still loads after
+// another process has removed it (see store.Store).
+type lagging struct {
+	store.Store
+	mu     sync.Mutex
+	loaded map[string]store.Record
+}
+
+func (l *lagging) Load(ctx context.Context, key string) (store.Record, error) {
+	r, err := l.Store.Load(ctx, key)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if store.Class(key) != "grant" {
+		return r, err
+	}
+	if old, ok := l.loaded[key]; ok && errors.Is(err, store.ErrNotFound) {
+		return old, nil
+	}
+	if l.loaded == nil {
+		l.loaded = make(map[string]store.Record)
+	}
+	l.loaded[key] = r
+	return r, err
 }
 
 func TestLogoutStoreDown(t *testing.T) {

@@ -119,7 +119,9 @@ func (s *Session) UserInfo(ctx context.Context) (*oidc.UserInfo, error) {
 // ended ends the session of a grant that is over (hostile catalogue case 252).
 func (s *Session) ended(ctx context.Context, err error) error {
 	if errors.Is(err, rp.GrantEnded) && s.place != "" {
-		if e := s.m.c.Store.Delete(context.WithoutCancel(ctx), s.place); e != nil {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		if e := s.m.c.Store.Delete(ctx, s.place); e != nil {
 			return errors.Join(err, storeFailed("ending the session", e))
 		}
 	}
@@ -275,8 +277,9 @@ func (m *Manager) touch(ctx context.Context, value string, have cached, rec stor
 }
 
 // keepSession stores a new session under an id that nobody has seen (hostile
-// catalogue case 276), and returns the value of its cookie.
-func (m *Manager) keepSession(ctx context.Context, s *Session) (cookie string, err error) {
+// catalogue case 276), and returns the value of its cookie. grant is nil if
+// storeless.
+func (m *Manager) keepSession(ctx context.Context, s *Session, grant *rp.Grant) (cookie string, err error) {
 	if len(s.Data) > MaxData {
 		return "", &Error{Reason: TooLarge, Detail: fmt.Sprintf("Session.Data has %d bytes, at most %d", len(s.Data), MaxData)}
 	}
@@ -294,22 +297,36 @@ func (m *Manager) keepSession(ctx context.Context, s *Session) (cookie string, e
 	rec := store.Record{Key: s.place, Value: sealed, Tags: m.sessionTags(s.d), Expires: m.ends(s.d)}
 	if _, err := m.c.Store.Create(ctx, rec); err != nil {
 		// It may have been written all the same. Nobody knows its id.
-		_ = m.c.Store.Delete(context.WithoutCancel(ctx), s.place)
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		_ = m.c.Store.Delete(ctx, s.place)
 		if errors.Is(err, store.ErrTooLarge) {
 			return "", &Error{Reason: TooLarge, Detail: "the store takes no record of that size", Err: err}
 		}
 		return "", storeFailed("keeping the session", err)
 	}
 	// Only now, when End would find the session: either End sees it, or we see
-	// that its grant is gone (hostile catalogue case 266).
-	if _, err := m.rp.Grant(ctx, s.d.Grant); err != nil {
-		_ = m.c.Store.Delete(context.WithoutCancel(ctx), s.place)
-		if errors.Is(err, rp.GrantEnded) {
-			return "", &rp.Error{Reason: rp.LoggedOut, Detail: "begin again"}
-		}
+	// what End left (hostile catalogue case 266).
+	if err := m.stands(ctx, grant); err != nil {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		_ = m.c.Store.Delete(ctx, s.place)
 		return "", err
 	}
 	return base64.RawURLEncoding.EncodeToString(id[:]), nil
+}
+
+// stands reports, as rp.LoggedOut, that a grant was ended since its login began.
+func (m *Manager) stands(ctx context.Context, grant *rp.Grant) error {
+	// The grant alone does not tell: a store that caches may still have it.
+	out, err := grant.LoggedOut(ctx)
+	if err == nil && !out {
+		_, err = m.rp.Grant(ctx, grant.State())
+	}
+	if out || errors.Is(err, rp.GrantEnded) {
+		return &rp.Error{Reason: rp.LoggedOut, Detail: "begin again"}
+	}
+	return err
 }
 
 func (m *Manager) sessionTags(d *sessionData) []string {
@@ -318,6 +335,14 @@ func (m *Manager) sessionTags(d *sessionData) []string {
 		tags = append(tags, m.ring[0].Tag(tagSession, d.Issuer, d.SessionID))
 	}
 	return tags
+}
+
+// detachedTimeout bounds what goes on when the browser or the OP has left.
+const detachedTimeout = 10 * time.Second
+
+// detached is a context for what must be done whoever still waits for it.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), detachedTimeout)
 }
 
 // newSession is the session of a login, not kept yet.

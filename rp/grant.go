@@ -23,6 +23,7 @@ type Grant struct {
 	state string
 	place string
 	held  atomic.Pointer[held]
+	begun time.Time // when the login was; zero if it was found by RP.Grant
 }
 
 // held is a grant as it was read from the store, immutable.
@@ -98,6 +99,20 @@ func (g *Grant) Expires() time.Time { return g.held.Load().grant.ends }
 
 // Data is what Login.Data was.
 func (g *Grant) Data() []byte { return []byte(g.held.Load().grant.data) }
+
+// LoggedOut reports whether the user, or the session at the OP, was ended by RP.End
+// since the login was begun. It is for who keeps a session of his own beside the
+// grant, to be asked once the session is kept: End then either finds the session or
+// is seen here. RP.Grant may still find a grant that another process has just
+// ended, if the store caches (see store.Store); this never lags behind.
+func (g *Grant) LoggedOut(ctx context.Context) (bool, error) {
+	d := g.held.Load().grant
+	begun := g.begun
+	if begun.IsZero() {
+		begun = d.started
+	}
+	return g.rp.loggedOutSince(ctx, d, begun)
+}
 
 // IDToken is the verified ID Token of the login, or a newer one of a refresh. It
 // is never nil, and must not be changed.

@@ -267,3 +267,51 @@ func TestEndOfGrantLifetime(t *testing.T) {
 	_, err = late.Grant(t.Context(), g.State())
 	want(t, err, rp.GrantEnded)
 }
+
+// TestLoggedOut: who keeps a session beside a grant is told of a logout that came
+// before the session was kept, by which process ever.
+func TestLoggedOut(t *testing.T) {
+	r := setup(t)
+	state, a := r.begin()
+	r.op.Advance(time.Second)
+	g, err := r.rp.Finish(t.Context(), a, here(state))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := r.rp.Grant(t.Context(), state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := func(want bool) {
+		t.Helper()
+		for _, one := range []*rp.Grant{g, found} {
+			if out, err := one.LoggedOut(t.Context()); out != want || err != nil {
+				t.Errorf("logged out: %v, %v", out, err)
+			}
+		}
+	}
+	both(false)
+	r.op.Advance(time.Second)
+	if _, err := r.newRP(nil).End(t.Context(), g.Issuer(), g.Subject(), ""); err != nil {
+		t.Fatal(err)
+	}
+	both(true)
+	r.store.down()
+	_, err = g.LoggedOut(t.Context())
+	want(t, err, rp.StoreUnavailable)
+	// A clock that is behind notes the logout as if it were before the login was
+	// finished, and after it was begun.
+	r = setup(t)
+	state, a = r.begin()
+	r.op.Advance(20 * time.Second)
+	if g, err = r.rp.Finish(t.Context(), a, here(state)); err != nil {
+		t.Fatal(err)
+	}
+	behind := r.newRP(func(c *rp.Config) { c.Now = func() time.Time { return r.op.Now().Add(-10 * time.Second) } })
+	if _, err := behind.End(t.Context(), g.Issuer(), g.Subject(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := g.LoggedOut(t.Context()); !out || err != nil {
+		t.Errorf("logged out: %v, %v", out, err)
+	}
+}

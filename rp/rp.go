@@ -449,7 +449,9 @@ func (r *RP) keep(ctx context.Context, c *oidc.Client, p *pendingRecord, t *oidc
 	rec.Value = nil
 	h := &held{rec: rec, grant: g}
 	r.recent.put(place, h)
-	return newGrant(r, p.pending.State, place, h), nil
+	kept := newGrant(r, p.pending.State, place, h)
+	kept.begun = p.started
+	return kept, nil
 }
 
 // record is a grant as it is stored.
