@@ -64,7 +64,14 @@ func (m *Manager) callback(w http.ResponseWriter, r *http.Request) (s *Session, 
 // spent reports whether an error leaves nothing of the login that the browser's
 // cookie could still be good for.
 func spent(err error) bool {
-	return !errors.Is(err, rp.StoreUnavailable) && !errors.Is(err, StoreUnavailable) && !errors.Is(err, rp.WrongRedirectURI) && !errors.Is(err, context.Canceled)
+	for _, before := range []error{rp.StoreUnavailable, StoreUnavailable, rp.WrongRedirectURI, rp.Closed, rp.TooManyIssuers, context.Canceled} {
+		if errors.Is(err, before) {
+			return false
+		}
+	}
+	// The OP was not to be found, as by a process that has just been started.
+	step := oidc.Explain(err).Step
+	return step != oidc.StepDiscovery && step != oidc.StepRegistration
 }
 
 // readResponse reads a fragment that our page posts, or else the request.

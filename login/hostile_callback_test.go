@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -609,4 +610,43 @@ func TestPagesAreGuarded(t *testing.T) {
 			t.Errorf("%s: a script that its policy does not name", name)
 		}
 	}
+}
+
+// TestCallbackWhileTheOPIsDown: a process that has just been started must find the
+// OP before it can read an answer. Until then the login waits, and so does the
+// browser's cookie.
+func TestCallbackWhileTheOPIsDown(t *testing.T) {
+	for name, edit := range map[string]func(*login.Config){"stored": func(*login.Config) {}, "sealed": storeless} {
+		t.Run(name, func(t *testing.T) {
+			r := setup(t, edit)
+			b := r.browser()
+			cb := b.toOP(b.navigate("/page"))
+			w := &cut{next: r.op.HTTPClient().Transport}
+			w.down.Store(true)
+			o := &oidc.Options{HTTPClient: &http.Client{Transport: w}, AllowPrivate: []string{"127.0.0.1", "localhost", "op.test"}, Now: r.op.Now}
+			b.app = r.mux(r.manager(func(c *login.Config) {
+				c.Directory = rp.Configured(r.op.Issuer, o, oidc.ClientConfig{ID: r.client.ID(), Secret: r.op.Clients()[0].Secret, Metadata: r.client.Metadata()})
+			}))
+			wantStatus(t, b.deliver(cb), http.StatusServiceUnavailable)
+			w.down.Store(false)
+			r.op.Advance(2 * time.Second)
+			wantStatus(t, b.deliver(cb), http.StatusSeeOther)
+			if !b.loggedIn() {
+				t.Error("no session")
+			}
+		})
+	}
+}
+
+// cut is the way to an OP, which can be cut.
+type cut struct {
+	next http.RoundTripper
+	down atomic.Bool
+}
+
+func (c *cut) RoundTrip(r *http.Request) (*http.Response, error) {
+	if c.down.Load() {
+		return nil, errDown
+	}
+	return c.next.RoundTrip(r)
 }
