@@ -175,6 +175,22 @@ func TestStepUp(t *testing.T) {
 		b.mustLogin("/fresh/x")
 		wantStatus(t, b.fetch("/fresh/x"), http.StatusOK)
 	})
+	t.Run("fresh_by_a_clock_behind_ours", func(t *testing.T) {
+		ahead := r.manager(func(c *login.Config) { c.Now = func() time.Time { return r.op.Now().Add(45 * time.Second) } })
+		b := r.browser()
+		b.app = r.mux(ahead)
+		b.mustLogin("/")
+		r.op.Advance(290 * time.Second)
+		// To the OP the login is fresh, and to us it is not: it must not be sent back
+		// and forth.
+		b.mustLogin("/fresh/x")
+		wantStatus(t, b.fetch("/fresh/x"), http.StatusOK)
+		r.op.Advance(30 * time.Second)
+		b.mustLogin("/fresh/x")
+		wantStatus(t, b.fetch("/fresh/x"), http.StatusOK)
+		r.op.Advance(5 * time.Minute)
+		wantStatus(t, b.fetch("/fresh/x"), http.StatusUnauthorized)
+	})
 	t.Run("claim", func(t *testing.T) {
 		hits := r.hits
 		wantStatus(t, b.navigate("/admin/"), http.StatusForbidden)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rely.example/oidc"
 )
 
 // Require lets requests of logged-in users through to next, with the Session in
@@ -66,7 +68,11 @@ func (m *Manager) RequireACR(next http.Handler, acr ...string) http.Handler {
 func (m *Manager) RequireFresh(next http.Handler, maxAge time.Duration) http.Handler {
 	maxAge = max(maxAge, MinFresh).Truncate(time.Second)
 	return m.requireStep(next, step{maxAge: maxAge}, func(s *Session) bool {
-		return !s.AuthTime.IsZero() && m.now().Sub(s.AuthTime) <= maxAge
+		now := m.now()
+		age := now.Sub(s.AuthTime)
+		// An OP whose clock is behind ours has found it fresh a moment ago, and
+		// would say so again and again.
+		return !s.AuthTime.IsZero() && (age <= maxAge || now.Sub(s.Started) <= MinFresh && age <= maxAge+oidc.DefaultClockSkew)
 	})
 }
 
