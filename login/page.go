@@ -235,7 +235,8 @@ func (m *Manager) failIn(w http.ResponseWriter, r *http.Request, err error, ance
 		if len(ancestors) > 0 {
 			frames = strings.Join(ancestors, " ")
 		}
-		w.Header().Set("Content-Security-Policy", "frame-ancestors "+frames)
+		// Beside what the application's own policy says.
+		w.Header().Add("Content-Security-Policy", "frame-ancestors "+frames)
 		m.private(w)
 		m.c.OnError(w, r, err)
 		return

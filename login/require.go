@@ -113,7 +113,7 @@ func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, err error, need
 		m.fail(w, r, err)
 		return
 	}
-	here := r.URL.RequestURI()
+	here := pageURI(r)
 	switch {
 	case navigation(r) && r.Method == http.MethodGet:
 		if m.issuer == "" {
@@ -141,6 +141,16 @@ func (m *Manager) refuse(w http.ResponseWriter, r *http.Request, err error, need
 	default:
 		m.unauthorized(w, "login_required", m.loginURL(m.referrer(r), need), fmt.Sprintf("Session realm=%q", m.origin))
 	}
+}
+
+// pageURI is the page that the browser asks for: also where http.StripPrefix has
+// taken a part of its path away.
+func pageURI(r *http.Request) string {
+	here := r.URL.RequestURI()
+	if strings.HasPrefix(r.RequestURI, "/") && strings.HasSuffix(r.RequestURI, here) {
+		return r.RequestURI
+	}
+	return here
 }
 
 // challenge is that of RFC 9470 section 3.
