@@ -73,7 +73,8 @@ type Config struct {
 
 	// AllowIssuer says which issuers strangers may name: as the place to log in,
 	// in a third-party-initiated login, in a logout message. Nil means those that
-	// the directory can name (rp.RP.Issuers). A rp.Dynamic names none.
+	// the directory can name (rp.RP.Issuers) and their tenants (oidc.Tenants). A
+	// rp.Dynamic names none.
 	AllowIssuer func(issuer string) bool
 
 	// Paths are where Handler serves what. Zero fields have the defaults.
@@ -380,6 +381,26 @@ func (m *Manager) chooseIssuers() error {
 	}
 	m.choices = issuers
 	return nil
+}
+
+// allowed reports whether a stranger may name the issuer.
+func (m *Manager) allowed(ctx context.Context, issuer string) bool {
+	if len(issuer) > maxIssuer {
+		return false
+	}
+	if m.allow(issuer) {
+		return true
+	}
+	if m.c.AllowIssuer != nil {
+		return false
+	}
+	// The tenants of an OP have issuers of their own (oidc.Tenants).
+	for _, op := range m.choices {
+		if c, err := m.client(ctx, op); err == nil && c.Provider().Serves(issuer) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close waits for what the RP has under way, and saves it; see rp.RP.Close. An RP

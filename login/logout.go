@@ -281,7 +281,7 @@ func (m *Manager) BackChannel(w http.ResponseWriter, r *http.Request) (n int, er
 		return 0, &Error{Reason: BadRequest, Detail: "the form holds no logout_token, or several (Back-Channel Logout 2.5)"}
 	}
 	raw := f.Get("logout_token")
-	issuer, err := m.issuerOf(raw)
+	issuer, err := m.issuerOf(r.Context(), raw)
 	if err != nil {
 		return 0, err
 	}
@@ -347,7 +347,7 @@ func BackChannelStatus(err error) int {
 // issuerOf finds at which OP's client a logout token is to be verified: at the
 // only one there is, or at the one that it names if that is one of ours. Nothing
 // of it is believed by that.
-func (m *Manager) issuerOf(raw string) (string, error) {
+func (m *Manager) issuerOf(ctx context.Context, raw string) (string, error) {
 	if len(m.choices) == 1 && m.c.AllowIssuer == nil {
 		return m.choices[0], nil
 	}
@@ -361,7 +361,7 @@ func (m *Manager) issuerOf(raw string) (string, error) {
 			_ = json.Unmarshal(payload, &claims) // what cannot be read names nobody
 		}
 	}
-	if claims.Issuer == "" || len(claims.Issuer) > maxIssuer || !m.allow(claims.Issuer) {
+	if claims.Issuer == "" || !m.allowed(ctx, claims.Issuer) {
 		return "", &rp.Error{Reason: rp.UnknownIssuer, Detail: fmt.Sprintf("the logout token names %.200q", claims.Issuer)}
 	}
 	return claims.Issuer, nil
@@ -440,7 +440,7 @@ func (m *Manager) frontChannel(w http.ResponseWriter, r *http.Request) (ancestor
 	issuer := q.Get("iss")
 	mine, noSession := m.Session(r)
 	switch {
-	case issuer != "" && (len(issuer) > maxIssuer || !m.allow(issuer)):
+	case issuer != "" && !m.allowed(r.Context(), issuer):
 		return nil, &rp.Error{Reason: rp.UnknownIssuer, Detail: fmt.Sprintf("%.200q", issuer)}
 	case issuer == "" && noSession == nil:
 		issuer = mine.Issuer

@@ -64,7 +64,8 @@ func (m *Manager) RequireACR(next http.Handler, acr ...string) http.Handler {
 
 // RequireFresh is Require, and demands that the user logged in at the OP not
 // longer than maxAge ago; less than MinFresh means MinFresh. An OP that does not
-// say when (auth_time) is asked.
+// say when (auth_time) is asked. A session that has just been made is let through
+// also if the OP's clock is behind ours by oidc.DefaultClockSkew at most.
 func (m *Manager) RequireFresh(next http.Handler, maxAge time.Duration) http.Handler {
 	maxAge = max(maxAge, MinFresh).Truncate(time.Second)
 	return m.requireStep(next, step{maxAge: maxAge}, func(s *Session) bool {

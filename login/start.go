@@ -133,7 +133,7 @@ func (m *Manager) handleLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o := StartOptions{Issuer: q.Get("issuer"), ReturnTo: q.Get("return_to")}
-	if o.Issuer != "" && (len(o.Issuer) > maxIssuer || !m.allow(o.Issuer)) {
+	if o.Issuer != "" && !m.allowed(r.Context(), o.Issuer) {
 		m.fail(w, r, &rp.Error{Reason: rp.UnknownIssuer, Detail: fmt.Sprintf("%.200q", o.Issuer)})
 		return
 	}
@@ -284,7 +284,7 @@ func (m *Manager) handleInitiate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Byte for byte: the issuer is configured here, or there is no login.
-	if !m.allow(iss) {
+	if !m.allowed(r.Context(), iss) {
 		m.fail(w, r, &rp.Error{Reason: rp.UnknownIssuer, Detail: fmt.Sprintf("%.200q", iss)})
 		return
 	}
