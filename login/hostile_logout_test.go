@@ -319,6 +319,33 @@ func TestHostileLogout(t *testing.T) {
 			t.Errorf("logged out: status %d", res.StatusCode)
 		}
 	})
+	t.Run("270_front_channel_by_a_link", func(t *testing.T) {
+		r := watched(t)
+		b := r.browser()
+		b.mustLogin("/")
+		for _, dest := range []string{"document", "image", "script", "empty"} {
+			res := b.send(request("GET", "/auth/frontchannel", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", dest), false)
+			if res.StatusCode != http.StatusForbidden || !b.loggedIn() {
+				t.Fatalf("%s: status %d", dest, res.StatusCode)
+			}
+			r.wantError(login.CrossSite)
+		}
+		// An OP at the same site, whose iframe brings the cookie along.
+		wantStatus(t, b.send(request("GET", "/auth/frontchannel", "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"), false), http.StatusOK)
+		if b.sessionCookie() != "" || b.loggedIn() {
+			t.Error("the session is still there")
+		}
+	})
+	t.Run("274_cookie_of_a_front_channel_logout", func(t *testing.T) {
+		r := setup(t)
+		b := r.browser()
+		b.mustLogin("/")
+		q := url.Values{"iss": {r.op.Issuer}, "sid": {b.session().SessionID}}
+		wantStatus(t, b.send(request("GET", "/auth/frontchannel?"+q.Encode(), "Sec-Fetch-Dest", "iframe"), false), http.StatusOK)
+		if b.sessionCookie() != "" {
+			t.Error("the browser keeps the cookie of a session that is over")
+		}
+	})
 	t.Run("271_return_of_a_logout", func(t *testing.T) {
 		r := watched(t)
 		b := r.browser()

@@ -81,7 +81,10 @@ type over struct {
 // browser. Without a session there is nothing to end, and over is nil.
 func (m *Manager) endSession(w http.ResponseWriter, r *http.Request) (*over, error) {
 	m.dropCookie(w, m.session)
-	s, err := m.Session(r)
+	// A user who logs out and closes the window is logged out.
+	ctx, cancel := detached(r.Context())
+	defer cancel()
+	s, err := m.Session(r.WithContext(ctx))
 	if errors.Is(err, NoSession) {
 		return nil, nil
 	}
@@ -99,10 +102,10 @@ func (m *Manager) endSession(w http.ResponseWriter, r *http.Request) (*over, err
 		return &over{s, t.IDToken}, nil
 	}
 	o := &over{session: s}
-	if err := m.c.Store.Delete(r.Context(), s.place); err != nil {
+	if err := m.c.Store.Delete(ctx, s.place); err != nil {
 		return nil, storeFailed("ending the session", err)
 	}
-	g, err := m.rp.Grant(r.Context(), s.d.Grant)
+	g, err := m.rp.Grant(ctx, s.d.Grant)
 	if err != nil {
 		if errors.Is(err, rp.StoreUnavailable) {
 			return nil, err
@@ -110,10 +113,10 @@ func (m *Manager) endSession(w http.ResponseWriter, r *http.Request) (*over, err
 		return o, nil
 	}
 	o.idToken = g.IDToken()
-	ctx, cancel := context.WithTimeout(r.Context(), revokeTimeout)
-	defer cancel()
+	revoking, done := context.WithTimeout(ctx, revokeTimeout)
+	defer done()
 	// The grant is over here whether the OP can be told or not.
-	if err := g.Revoke(ctx); errors.Is(err, rp.StoreUnavailable) {
+	if err := g.Revoke(revoking); errors.Is(err, rp.StoreUnavailable) {
 		return nil, err
 	}
 	return o, nil
@@ -300,7 +303,10 @@ func (m *Manager) BackChannel(w http.ResponseWriter, r *http.Request) (n int, er
 	case !errors.Is(err, store.ErrNotFound):
 		return 0, storeFailed("looking for the jti", err)
 	}
-	if n, err = m.End(r.Context(), t.Issuer, t.Subject, t.SessionID); err != nil {
+	// An OP that does not wait for the answer may not come again.
+	ctx, cancel := detached(r.Context())
+	defer cancel()
+	if n, err = m.End(ctx, t.Issuer, t.Subject, t.SessionID); err != nil {
 		return n, err
 	}
 	// Until the token would be refused for its age anyway.
@@ -308,7 +314,7 @@ func (m *Manager) BackChannel(w http.ResponseWriter, r *http.Request) (n int, er
 	if limit := m.now().Add(MaxLifetime); rec.Expires.After(limit) {
 		rec.Expires = limit
 	}
-	if _, err := m.c.Store.Create(r.Context(), rec); errors.Is(err, store.ErrConflict) {
+	if _, err := m.c.Store.Create(ctx, rec); errors.Is(err, store.ErrConflict) {
 		return n, &Error{Reason: Replayed, Detail: "its jti was used at the same time (Back-Channel Logout 2.6)"}
 	} else if err != nil {
 		return n, storeFailed("keeping the jti", err)
@@ -459,11 +465,18 @@ func (m *Manager) frontChannel(w http.ResponseWriter, r *http.Request) (ancestor
 	if err != nil {
 		return ancestors, err
 	}
+	ctx, cancel := detached(r.Context())
+	defer cancel()
 	if sid == "" {
 		// The session is that of the browser's own cookie, if it came.
 		if noSession == nil && mine.Issuer == issuer {
+			// It comes with a link that a user follows too, which is no logout
+			// (hostile catalogue case 270).
+			if !framed(r) {
+				return ancestors, &Error{Reason: CrossSite, Detail: "a front-channel logout without a sid is loaded in a frame"}
+			}
 			m.dropCookie(w, m.session)
-			return ancestors, m.drop(r.Context(), mine)
+			return ancestors, m.drop(ctx, mine)
 		}
 		if noSession != nil && !errors.Is(noSession, NoSession) {
 			return ancestors, noSession
@@ -473,18 +486,30 @@ func (m *Manager) frontChannel(w http.ResponseWriter, r *http.Request) (ancestor
 	// Only what is there is ended: who guesses leaves nothing in the store.
 	places := make(map[string]bool)
 	for i := range m.ring {
-		if err := m.collect(r.Context(), m.ring[i].Tag(tagSession, issuer, sid), false, places); err != nil {
+		if err := m.collect(ctx, m.ring[i].Tag(tagSession, issuer, sid), false, places); err != nil {
 			return ancestors, err
 		}
 	}
 	if len(places) == 0 {
 		return ancestors, nil
 	}
-	if noSession == nil && places[mine.place] {
-		m.dropCookie(w, m.session)
+	if noSession == nil {
+		if _, named := places[mine.place]; named {
+			m.dropCookie(w, m.session)
+		}
 	}
-	_, err = m.End(r.Context(), issuer, "", sid)
+	_, err = m.End(ctx, issuer, "", sid)
 	return ancestors, err
+}
+
+// framed reports whether a browser loads a page into a frame. One that does not
+// tell may.
+func framed(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "iframe", "frame":
+		return true
+	}
+	return false
 }
 
 // drop ends one session and its grant, here alone.
