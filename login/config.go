@@ -141,7 +141,7 @@ type Config struct {
 // Paths are where Handler serves what: absolute paths at Origin. Zero fields mean
 // the values named.
 type Paths struct {
-	Login          string // "/auth/login": begins a login (issuer, return_to, prompt, acr_values, max_age)
+	Login          string // "/auth/login": begins a login (issuer, return_to, acr_values, max_age)
 	Callback       string // "/auth/callback", and everything below: where OPs answer
 	Logout         string // "/auth/logout": POST ends the session here and at the OP; GET asks
 	LogoutReturn   string // "/auth/logout/return": the post_logout_redirect_uri
