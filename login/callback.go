@@ -107,6 +107,7 @@ type finished struct {
 	idToken                *oidc.IDToken
 	clientID, sessionState string
 	returnTo               string
+	before                 string // where the session is that the browser had; "" if storeless
 	grant                  *rp.Grant
 	tokens                 *oidc.Tokens // if storeless
 }
@@ -118,7 +119,8 @@ func (m *Manager) finish(r *http.Request, a oidc.AuthResponse, binding string) (
 	if err != nil {
 		return finished{}, err
 	}
-	f := finished{idToken: g.IDToken(), clientID: g.ClientID(), returnTo: string(g.Data()), grant: g}
+	f := finished{idToken: g.IDToken(), clientID: g.ClientID(), grant: g}
+	f.returnTo, f.before = readLoginData(g.Data())
 	t, err := g.Tokens(r.Context())
 	if err != nil {
 		// The login stands; only the session at the OP cannot be watched.
@@ -183,7 +185,7 @@ func (m *Manager) settle(w http.ResponseWriter, r *http.Request, login finished)
 	}
 	// The session that the browser had is over: it has another id now (hostile
 	// catalogue case 276).
-	m.forgetOld(r)
+	m.forgetOld(r, login.before)
 	m.setCookie(w, m.session, value, m.cookieAge(s.d), http.SameSiteLaxMode)
 	return s, nil
 }
@@ -202,16 +204,28 @@ func (m *Manager) giveUp(ctx context.Context, login finished, err error) error {
 	return err
 }
 
-// forgetOld ends the session that a browser had before a new login. It cannot be
-// reached any more, so that a failure of the store leaves it to its Idle.
-func (m *Manager) forgetOld(r *http.Request) {
+// forgetOld ends the session that a browser had before a new login: that of its
+// cookie, or the one that it had when the login was begun. It cannot be reached any
+// more, so that a failure of the store leaves it to its Idle.
+func (m *Manager) forgetOld(r *http.Request, before string) {
 	if m.c.Storeless {
 		return
 	}
-	if old, err := m.Session(r); err == nil {
-		ctx := context.WithoutCancel(r.Context())
-		_ = m.c.Store.Delete(ctx, old.place)
-		if g, err := m.rp.Grant(ctx, old.d.Grant); err == nil {
+	ctx, cancel := detached(r.Context())
+	defer cancel()
+	place := sessionPlace(cookie(r, m.session))
+	if place == "" {
+		place = before
+	}
+	if place == "" {
+		return
+	}
+	rec, err := m.c.Store.Take(ctx, place)
+	if err != nil {
+		return
+	}
+	if d, err := m.openSession(place, rec.Value); err == nil {
+		if g, err := m.rp.Grant(ctx, d.Grant); err == nil {
 			_ = g.End(ctx)
 		}
 	}

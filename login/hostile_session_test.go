@@ -26,20 +26,24 @@ func storeless(c *login.Config) { c.Storeless, c.Store = true, nil }
 
 func TestHostileSession(t *testing.T) {
 	t.Run("276_session_id_is_new", func(t *testing.T) {
-		r := setup(t)
-		b := r.browser()
-		planted := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
-		b.cookies["__Host-rely"] = &http.Cookie{Name: "__Host-rely", Value: planted}
-		b.mustLogin("/")
-		first := b.sessionCookie()
-		if first == planted {
-			t.Fatal("the id that the browser brought was kept")
-		}
-		old := r.browser()
-		old.cookies["__Host-rely"] = &http.Cookie{Name: "__Host-rely", Value: first}
-		b.mustLoginBy("/auth/login?return_to=/again", "/again")
-		if b.sessionCookie() == first || old.loggedIn() {
-			t.Error("the old id is as good as before")
+		for name, edit := range map[string]func(*login.Config){"query": func(*login.Config) {}, "form_post": formPost} {
+			t.Run(name, func(t *testing.T) {
+				r := setup(t, edit)
+				b := r.browser()
+				planted := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
+				b.cookies["__Host-rely"] = &http.Cookie{Name: "__Host-rely", Value: planted}
+				b.mustLogin("/")
+				first := b.sessionCookie()
+				if first == planted {
+					t.Fatal("the id that the browser brought was kept")
+				}
+				old := r.browser()
+				old.cookies["__Host-rely"] = &http.Cookie{Name: "__Host-rely", Value: first}
+				b.mustLoginBy("/auth/login?return_to=/again", "/again")
+				if b.sessionCookie() == first || old.loggedIn() {
+					t.Error("the old id is as good as before")
+				}
+			})
 		}
 	})
 	t.Run("277_length_of_ids", func(t *testing.T) {

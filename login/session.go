@@ -202,11 +202,24 @@ func (m *Manager) find(r *http.Request, s *Session) error {
 		*s = *have.session
 		return nil
 	}
-	var id [idBytes]byte
-	if n, err := base64.RawURLEncoding.Strict().Decode(id[:], []byte(value)); err != nil || n != idBytes {
+	place := sessionPlace(value)
+	if place == "" {
 		return errNoSession
 	}
-	return m.load(r.Context(), value, seal.Hashed(sessionClass, string(id[:])), have, s)
+	return m.load(r.Context(), value, place, have, s)
+}
+
+// sessionPlace is where the session of a cookie is kept, if there is one; "" for
+// what is no session id.
+func sessionPlace(value string) string {
+	if len(value) != idLength {
+		return ""
+	}
+	var id [idBytes]byte
+	if n, err := base64.RawURLEncoding.Strict().Decode(id[:], []byte(value)); err != nil || n != idBytes {
+		return ""
+	}
+	return seal.Hashed(sessionClass, string(id[:]))
 }
 
 // still reports whether a session that was opened before is what the store has,

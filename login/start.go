@@ -61,7 +61,7 @@ func (m *Manager) start(w http.ResponseWriter, r *http.Request, o StartOptions, 
 		p.Publish = m.publish
 	}
 	returnTo := m.returnTo(o.ReturnTo)
-	req, value, err := m.begin(r.Context(), o.Issuer, p, returnTo, why)
+	req, value, err := m.begin(r, o.Issuer, p, returnTo, why)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,8 @@ func (m *Manager) start(w http.ResponseWriter, r *http.Request, o StartOptions, 
 
 // begin makes the request and keeps the login. It returns what the cookie of the
 // login holds.
-func (m *Manager) begin(ctx context.Context, issuer string, p oidc.AuthParams, returnTo string, why purpose) (*oidc.AuthRequest, string, error) {
+func (m *Manager) begin(r *http.Request, issuer string, p oidc.AuthParams, returnTo string, why purpose) (*oidc.AuthRequest, string, error) {
+	ctx := r.Context()
 	if m.c.Storeless {
 		c, err := m.client(ctx, issuer)
 		if err != nil {
@@ -108,8 +109,18 @@ func (m *Manager) begin(ctx context.Context, issuer string, p oidc.AuthParams, r
 		return req, strconv.FormatInt(m.now().Unix(), 36) + "." + sealed + "." + string(why), nil
 	}
 	binding := m.newBinding(why)
-	req, err := m.rp.StartLogin(ctx, rp.Login{Issuer: issuer, Params: p, Binding: binding, Data: []byte(returnTo)})
+	req, err := m.rp.StartLogin(ctx, rp.Login{Issuer: issuer, Params: p, Binding: binding, Data: loginData(returnTo, sessionPlace(cookie(r, m.session)))})
 	return req, binding, err
+}
+
+// loginData is what is kept with a login: the page to return to, and where the
+// session is that the browser has. Its cookie does not come along with an answer by
+// form_post.
+func loginData(returnTo, place string) []byte { return []byte(returnTo + "\n" + place) }
+
+func readLoginData(data []byte) (returnTo, place string) {
+	returnTo, place, _ = strings.Cut(string(data), "\n")
+	return returnTo, place
 }
 
 // serves refuses a login whose answer would arrive where nobody waits.
