@@ -175,6 +175,7 @@ type Manager struct {
 	secure      bool
 	rp          *rp.RP
 	directory   rp.Directory // if Storeless
+	reader      *rp.RP       // of the directory, if Storeless; it stores nothing
 	ring        ring
 	now         func() time.Time
 	allow       func(string) bool
@@ -364,11 +365,11 @@ func (m *Manager) chooseKeeper() error {
 func (m *Manager) chooseIssuers() error {
 	known := m.rp
 	if known == nil {
-		// Nothing is ever stored in this one: it reads the directory.
 		var err error
-		if known, err = rp.New(rp.Config{Directory: m.directory, Store: noStore{}, Now: m.c.Now}); err != nil {
+		if m.reader, err = rp.New(rp.Config{Directory: m.directory, Store: noStore{}, Now: m.c.Now}); err != nil {
 			return err
 		}
+		known = m.reader
 	}
 	issuers := known.Issuers()
 	m.allow = m.c.AllowIssuer
@@ -404,10 +405,10 @@ func (m *Manager) allowed(ctx context.Context, issuer string) bool {
 }
 
 // Close waits for what the RP has under way, and saves it; see rp.RP.Close. An RP
-// that Config gave is closed too.
+// that Config gave is closed too, and in Storeless what the Directory has made.
 func (m *Manager) Close() error {
 	if m.rp == nil {
-		return nil
+		return m.reader.Close()
 	}
 	return m.rp.Close()
 }

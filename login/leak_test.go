@@ -22,6 +22,13 @@ import (
 // login, rp, oidc and the memory store, with a directory that made its Provider
 // itself.
 func TestNothingRunsAfterClose(t *testing.T) {
+	for name, edit := range map[string]func(*login.Config){"stored": func(*login.Config) {}, "sealed": storeless} {
+		t.Run(name, func(t *testing.T) { nothingRunsAfterClose(t, edit) })
+	}
+}
+
+func nothingRunsAfterClose(t *testing.T, edit func(*login.Config)) {
+	rsaKey() // outside of the bubble
 	synctest.Test(t, func(t *testing.T) {
 		op, err := oidctest.Start(oidctest.Config{InMemory: true, RefreshAlways: true, RSAKey: rsaKey()})
 		if err != nil {
@@ -30,9 +37,10 @@ func TestNothingRunsAfterClose(t *testing.T) {
 		wire := op.HTTPClient()
 		o := &oidc.Options{HTTPClient: wire, AllowPrivate: []string{"op.test"}, Trace: &oidc.Trace{}}
 		c := op.AddClient(oidctest.Client{RedirectURIs: []string{origin + "/auth/callback"}, PostLogoutRedirectURIs: []string{origin + "/auth/logout/return"}})
-		store := new(memstore.Store)
-		m, err := login.New(login.Config{Origin: origin, Store: store, Directory: rp.Configured(op.Issuer, o, oidc.ClientConfig{ID: c.ID, Secret: c.Secret,
-			Metadata: oidc.ClientMetadata{RedirectURIs: []string{origin + "/auth/callback"}, PostLogoutRedirectURIs: []string{origin + "/auth/logout/return"}}})})
+		config := login.Config{Origin: origin, Store: new(memstore.Store), Directory: rp.Configured(op.Issuer, o, oidc.ClientConfig{ID: c.ID, Secret: c.Secret,
+			Metadata: oidc.ClientMetadata{RedirectURIs: []string{origin + "/auth/callback"}, PostLogoutRedirectURIs: []string{origin + "/auth/logout/return"}}})}
+		edit(&config)
+		m, err := login.New(config)
 		if err != nil {
 			t.Fatal(err)
 		}
