@@ -230,6 +230,27 @@ func TestHostileLogout(t *testing.T) {
 			}
 		}
 	})
+	t.Run("267_part_of_the_store_down", func(t *testing.T) {
+		for _, failing := range []string{"create tombstone", "tagged sub", "tagged sid", "take grant"} {
+			r := setup(t)
+			b := r.browser()
+			b.mustLogin("/")
+			s := b.session()
+			token := r.logoutToken(oidctest.Logout{Subject: s.Subject, SessionID: s.SessionID})
+			r.store.set(func(op, key string) error {
+				if op+" "+store.Class(key) == failing {
+					return errDown
+				}
+				return nil
+			})
+			if res := r.backChannel(token); res.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("%s fails: status %d, want 503", failing, res.StatusCode)
+			}
+			if b.loggedIn() {
+				t.Errorf("%s failed: the session lives until the OP tries again", failing)
+			}
+		}
+	})
 	t.Run("268_malformed_request", func(t *testing.T) {
 		r := setup(t)
 		b := r.browser()

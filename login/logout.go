@@ -201,10 +201,8 @@ func (m *Manager) End(ctx context.Context, issuer, subject, sid string) (n int, 
 		return 0, &Error{Reason: Unsupported, Detail: "End needs a store"}
 	}
 	// Grants first: a session that is being made looks at its grant last (hostile
-	// catalogue case 266).
-	if _, err := m.rp.End(ctx, issuer, subject, sid); err != nil {
-		return 0, err
-	}
+	// catalogue case 266). If they cannot be ended, the sessions still can.
+	_, err = m.rp.End(ctx, issuer, subject, sid)
 	places := make(map[string]bool) // whether the session must be looked at
 	for i := range m.ring {
 		k := &m.ring[i]
