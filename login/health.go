@@ -13,11 +13,13 @@ import (
 // healthTimeout bounds how long the store may take to say that it is there.
 const healthTimeout = 5 * time.Second
 
-// Health is how the RP is; see rp.RP.Health. Without a store there is nothing that
+// Health is how the RP is; see rp.RP.Health. In Storeless there is no store that
 // could be down.
 func (m *Manager) Health(ctx context.Context) rp.Health {
 	if m.rp == nil {
-		return rp.Health{}
+		h := m.reader.Health(ctx)
+		h.Store = nil
+		return h
 	}
 	return m.rp.Health(ctx)
 }

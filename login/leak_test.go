@@ -147,7 +147,13 @@ func TestReadiness(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := storeless.Health(t.Context()); !h.Ready() {
+	if h := storeless.Health(t.Context()); !h.Ready() || len(h.Issuers) != 1 {
 		t.Errorf("without a store: %+v", h)
+	}
+	if err := storeless.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if h := storeless.Health(t.Context()); h.Ready() || !h.Closed {
+		t.Errorf("without a store, after Close: %+v", h)
 	}
 }
