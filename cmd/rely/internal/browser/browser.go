@@ -53,6 +53,7 @@ func (o *Opener) Open(ctx context.Context, rawURL string) error {
 	// The command outlives ctx on purpose: a login that is interrupted must
 	// not take the user's browser with it.
 	cmd := exec.Command(argv[0], argv[1:]...)
+	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%s did not start: %w", argv[0], err)
 	}
