@@ -55,7 +55,13 @@ func (a *app) rawTerminal(prompt string) (read func() ([]byte, error), restore f
 		}
 		return []byte(line), err
 	}
-	return read, func() { _ = term.Restore(fd, state) }, nil
+	// What is told meanwhile stands above the prompt, and its lines begin at the left,
+	// which a raw terminal does not do by itself.
+	aside := a.err.Through(t)
+	return read, func() {
+		_ = term.Restore(fd, state)
+		aside()
+	}, nil
 }
 
 // line is what came of reading one.

@@ -87,6 +87,21 @@ func (p *Printer) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// Through lets everything that is written go through w until restore is called: a
+// terminal that somebody types at must first be told of it.
+func (p *Printer) Through(w io.Writer) (restore func()) {
+	s := p.stream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.w
+	s.w = w
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.w = before
+	}
+}
+
 // Printf writes like fmt.Printf. What comes from a stranger goes through Clean
 // first.
 func (p *Printer) Printf(format string, args ...any) { fmt.Fprintf(p, format, args...) }

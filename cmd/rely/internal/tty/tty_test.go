@@ -126,6 +126,20 @@ func TestSeveralWrite(t *testing.T) {
 	}
 }
 
+// What is written while somebody types goes where the terminal can put it, and
+// afterwards where it went before.
+func TestThrough(t *testing.T) {
+	var direct, aside bytes.Buffer
+	p := &Printer{stream: &stream{w: &direct}}
+	restore := p.Through(&aside)
+	p.Page().Println("meanwhile")
+	restore()
+	p.Println("afterwards")
+	if aside.String() != "meanwhile\n" || direct.String() != "afterwards\n" {
+		t.Errorf("aside %q, directly %q", aside.String(), direct.String())
+	}
+}
+
 func TestSpan(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for want, d := range map[string]time.Duration{
