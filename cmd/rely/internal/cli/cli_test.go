@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -251,6 +252,25 @@ func TestErrorsAtATerminal(t *testing.T) {
 				t.Errorf("to something that is no terminal: %q", b.String())
 			}
 		})
+	}
+}
+
+// TestStoreIsNamedWithoutItsPassword: it is in the report, which others read.
+func TestStoreIsNamedWithoutItsPassword(t *testing.T) {
+	for raw, want := range map[string]string{
+		"postgres://rely:hunter2@db.example/rely":                               "postgres://rely:xxxxx@db.example/rely",
+		"postgres://db.example/rely?user=rely&password=hunter2&sslmode=disable": "postgres://db.example/rely?user=rely&password=xxxxx&sslmode=disable",
+		"postgres://db.example/rely?pass%77ord=hunter2&sslpassword=hunter2":     "postgres://db.example/rely?pass%77ord=xxxxx&sslpassword=xxxxx",
+		"redis://cache.example:6379/1?prefix=a":                                 "redis://cache.example:6379/1?prefix=a",
+		"sqlite:/var/lib/shop/rely.db":                                          "sqlite:/var/lib/shop/rely.db",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := withoutPassword(u); got != want {
+			t.Errorf("%s is named %s, want %s", raw, got, want)
+		}
 	}
 }
 

@@ -109,7 +109,9 @@ func (a *app) deviceClient(ctx context.Context, store *profile.Store, before *pr
 // that somebody else made would log that person in (RFC 8628 section 5.4).
 func (a *app) showDevice(l *oidc.DeviceLogin) {
 	if l.VerificationURIComplete != "" && a.err.QR(l.VerificationURIComplete) {
-		a.err.Printf("\nScan the code with your telephone, or open this address in a browser:\n\n%s\n\n", a.err.Link(l.VerificationURI))
+		a.err.Println()
+		a.err.Paragraph("Scan the code with your telephone, or open this address in a browser:", 0)
+		a.err.Printf("\n%s\n\n", a.err.Link(l.VerificationURI))
 	} else {
 		a.err.Printf("Open this address in a browser, on any device:\n\n%s\n\n", a.err.Link(l.VerificationURI))
 	}

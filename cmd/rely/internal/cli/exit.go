@@ -123,7 +123,7 @@ func (a *app) report(code int, err error) {
 	p := a.err
 	if p == nil {
 		// It failed before the settings were read.
-		p = tty.New(a.Stderr, a.Getenv, false)
+		p = tty.New(a.Stderr, a.Getenv, a.flags.noColor)
 	}
 	text := "interrupted"
 	switch {

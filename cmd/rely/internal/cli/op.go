@@ -215,7 +215,8 @@ func (a *app) showOP(op *oidctest.OP, o *opFlags, caFile string) error {
 		tty.Field{Label: "users", Value: list(names)},
 		tty.Field{Label: "broken", Value: strings.Join(broken, ", ")},
 	)
-	a.out.Printf("\n%s\n", a.out.Faint("Ctrl-C stops it. It asks for no password: let it guard nothing."))
+	a.out.Println()
+	a.out.Paragraph(a.out.Faint("Ctrl-C stops it. It asks for no password: let it guard nothing."), 0)
 	return a.out.Err()
 }
 

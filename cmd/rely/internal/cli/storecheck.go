@@ -184,7 +184,7 @@ func openStore(cmd *cobra.Command, raw string) (s keptStore, name string, err er
 		// What the parser says quotes the URL, and a password with it.
 		return nil, "", usage(cmd, errors.New("the URL of the store cannot be understood"))
 	}
-	name = u.Redacted()
+	name = withoutPassword(u)
 	ctx := cmd.Context()
 	switch {
 	case slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme):
@@ -198,6 +198,21 @@ func openStore(cmd *cobra.Command, raw string) (s keptStore, name string, err er
 		return nil, "", unreachable(ctx, err)
 	}
 	return s, name, nil
+}
+
+// withoutPassword is the URL with its passwords masked: that of its user, and those
+// that PostgreSQL takes as parameters.
+func withoutPassword(u *url.URL) string {
+	shown := *u
+	pairs := strings.Split(u.RawQuery, "&")
+	for i, pair := range pairs {
+		key, _, found := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(key); found && (err != nil || strings.HasSuffix(name, "password")) {
+			pairs[i] = key + "=xxxxx"
+		}
+	}
+	shown.RawQuery = strings.Join(pairs, "&")
+	return shown.Redacted()
 }
 
 // errStore says that a store did not answer.
