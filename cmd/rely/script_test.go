@@ -10,14 +10,17 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,6 +80,10 @@ func TestScripts(t *testing.T) {
 			"paste":     paste,
 			"server":    startServer,
 			"interrupt": interrupt,
+			"hangup":    hangUp,
+			"deaf":      deaf,
+			"reaches":   reaches,
+			"revoked":   revoked,
 
 			"provider": playProvider,
 			"page":     runPage,
@@ -320,7 +327,7 @@ func noSecrets(ts *testscript.TestScript, _ bool, _ []string) {
 func arrives(ts *testscript.TestScript, _ bool, args []string) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for range 500 {
+	for range 3000 { // a minute, which a machine that has much else to do may need
 		b, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && strings.Contains(string(b), args[1]) {
 			return
@@ -328,6 +335,36 @@ func arrives(ts *testscript.TestScript, _ bool, args []string) {
 		<-tick.C
 	}
 	ts.Fatalf("%s does not hold %q", args[0], args[1])
+}
+
+// reaches is the command reaches ENDPOINT: within a while somebody asks the OP there.
+// It waits for a command in the background.
+func reaches(ts *testscript.TestScript, _ bool, args []string) {
+	op := theOP(ts)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 3000 {
+		if len(op.Requests(oidctest.Endpoint(args[0]))) > 0 {
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("nobody asks at %s", args[0])
+}
+
+var tracedRefreshToken = regexp.MustCompile(`refresh_token +(rt-\S+)`)
+
+// revoked is the command revoked: the refresh token that the trace of the last command
+// shows last was revoked.
+func revoked(ts *testscript.TestScript, _ bool, _ []string) {
+	found := tracedRefreshToken.FindAllStringSubmatch(ts.ReadFile("stderr"), -1)
+	if found == nil {
+		ts.Fatalf("the trace shows no refresh token")
+	}
+	token := found[len(found)-1][1]
+	if !slices.ContainsFunc(theOP(ts).Requests(oidctest.EndpointRevocation), func(r oidctest.Request) bool { return r.Form.Get("token") == token }) {
+		ts.Fatalf("nobody revoked the refresh token")
+	}
 }
 
 // forget is the command forget: the OP forgets every client.
@@ -417,32 +454,54 @@ func parallel(ts *testscript.TestScript, _ bool, args []string) {
 // interrupt is the command interrupt TEXT COMMAND...: the command is interrupted
 // when it has written TEXT to stderr, and must end with code 130.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
-	path := program(ts, args[1])
-	cmd := exec.Command(path, args[2:]...)
+	if code := whenWritten(ts, args, func(p *os.Process, _ io.Closer) error { return p.Signal(os.Interrupt) }); code != 130 {
+		ts.Fatalf("exit code %d, want 130", code)
+	}
+}
+
+// hangUp is the command hangup TEXT COMMAND...: the terminal is closed when the
+// command has written TEXT to stderr, and the command ends by itself.
+func hangUp(ts *testscript.TestScript, _ bool, args []string) {
+	if code := whenWritten(ts, args, func(p *os.Process, _ io.Closer) error { return p.Signal(syscall.SIGHUP) }); code < 0 {
+		ts.Fatalf("it was killed by the signal")
+	}
+}
+
+// deaf is the command deaf TEXT COMMAND...: nobody reads stderr any more when the
+// command has written TEXT there. How it ends is its own affair.
+func deaf(ts *testscript.TestScript, _ bool, args []string) {
+	whenWritten(ts, args, func(_ *os.Process, stderr io.Closer) error { return stderr.Close() })
+}
+
+// whenWritten runs the command of the other arguments, acts when it has written the
+// first one to stderr, and returns its exit code, which is -1 if a signal ended it.
+func whenWritten(ts *testscript.TestScript, args []string, act func(*os.Process, io.Closer) error) int {
+	cmd := exec.Command(program(ts, args[1]), args[2:]...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), environ(ts)
 	pipe, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
 	var text []byte
-	sent := false
+	acted := false
 	buf := make([]byte, 4096)
 	for {
 		n, err := pipe.Read(buf)
 		text = append(text, buf[:n]...)
-		if !sent && strings.Contains(string(text), args[0]) {
-			sent = true
-			ts.Check(cmd.Process.Signal(os.Interrupt))
+		if !acted && strings.Contains(string(text), args[0]) {
+			acted = true
+			ts.Check(act(cmd.Process, pipe))
 		}
 		if err != nil {
 			break
 		}
 	}
-	err = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); !sent || code != 130 {
-		ts.Fatalf("exit code %d (%v), want 130: %s", code, err, text)
-	}
+	_ = cmd.Wait() // the code tells
 	_, err = ts.Stderr().Write(text)
 	ts.Check(err)
+	if !acted {
+		ts.Fatalf("it did not write %q", args[0])
+	}
+	return cmd.ProcessState.ExitCode()
 }
 
 // paste is the command paste COMMAND...: the user opens the address that the

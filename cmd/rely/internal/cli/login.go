@@ -504,6 +504,9 @@ func (a *app) authenticate(ctx context.Context, client *oidc.Client, request *oi
 	if err != nil {
 		return nil, nil, err
 	}
+	// An interruption may end this, and who reads the trace no more does not.
+	_, done := whole(ctx)
+	defer done()
 	var user *oidc.UserInfo
 	tokens, err := client.Finish(ctx, request.Pending, response)
 	if err == nil {

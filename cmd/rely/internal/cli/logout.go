@@ -49,22 +49,8 @@ func (a *app) revoke(ctx context.Context, local, forget, atOP bool) error {
 	if err != nil {
 		return err
 	}
-	told, end := false, ""
-	if atOP {
-		if end, err = s.endSessionURL(ctx); err != nil {
-			return err
-		}
-	}
-	if s.profile.HasTokens() && !local {
-		if told, err = s.revokeAtOP(ctx); err != nil {
-			return wrapf(err, "not revoked (--local forgets the tokens all the same)")
-		}
-	}
-	if forget {
-		if err := a.deleteProfile(ctx, s.store, s.profile.Name); err != nil {
-			return err
-		}
-	} else if err := s.update(ctx, func(p *profile.Profile) error { p.Forget(); return nil }); err != nil {
+	told, end, err := s.end(ctx, local, forget, atOP)
+	if err != nil {
 		return err
 	}
 	if a.flags.json {
@@ -83,6 +69,32 @@ func (a *app) revoke(ctx context.Context, local, forget, atOP bool) error {
 	}
 	a.out.Printf("%s: the tokens of profile %s.\n", word, s.profile.Name)
 	return nil
+}
+
+// end ends the login, and reports whether the OP was told and, if that is wanted,
+// where the browser ends its session. It holds the lock of the profile: a process
+// that refreshes at this moment would leave tokens that nobody revokes.
+func (s *session) end(ctx context.Context, local, forget, atOP bool) (told bool, end string, err error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return false, "", err
+	}
+	defer unlock()
+	if atOP {
+		if end, err = s.endSessionURL(ctx); err != nil {
+			return false, "", err
+		}
+	}
+	if s.profile.HasTokens() && !local {
+		if told, err = s.revokeAtOP(ctx); err != nil {
+			return false, "", wrapf(err, "not revoked (--local forgets the tokens all the same)")
+		}
+	}
+	if forget {
+		return told, end, s.store.Vault.Delete(s.profile.Name)
+	}
+	s.profile.Forget()
+	return told, end, s.store.Save(context.WithoutCancel(ctx), s.profile)
 }
 
 // endSessionURL is where the browser ends the session at the OP.
@@ -119,7 +131,8 @@ func (a *app) openEndSession(ctx context.Context, end string) bool {
 		return true
 	}
 	if !a.flags.json {
-		a.err.Printf("To end the session at the provider too, open this address in your browser:\n\n%s\n\n", a.err.Link(end))
+		a.err.Paragraph("To end the session at the provider too, open this address in your browser:", 0)
+		a.err.Printf("\n%s\n\n", a.err.Link(end))
 	}
 	return false
 }

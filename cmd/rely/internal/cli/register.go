@@ -141,6 +141,9 @@ func (a *app) enroll(ctx context.Context, store *profile.Store, name string, t *
 		return nil, err
 	}
 	defer unlock()
+	// An interruption may end this, and who reads the trace no more does not.
+	_, done := whole(ctx)
+	defer done()
 	reg, err := t.provider.Register(ctx, m, token)
 	if err != nil {
 		return nil, err
@@ -298,14 +301,19 @@ func (s *session) manage(ctx context.Context, call func(context.Context, *oidc.P
 		return err
 	}
 	defer p.Close()
-	return s.update(ctx, func(pr *profile.Profile) error {
-		r, err := call(ctx, p, pr.Registration)
-		if err != nil {
-			return err
-		}
-		pr.Registration = r
-		return nil
-	})
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	ctx, done := whole(ctx)
+	defer done()
+	r, err := call(ctx, p, s.profile.Registration)
+	if err != nil {
+		return err
+	}
+	s.profile.Registration = r
+	return s.store.Save(ctx, s.profile)
 }
 
 // showRegistration writes a registration; done says what happened to it.

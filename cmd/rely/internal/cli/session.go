@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"rely.example/cmd/rely/internal/profile"
@@ -199,6 +202,15 @@ func (s *session) fresh(ctx context.Context, margin time.Duration, force bool) (
 	return client, t, err == nil, err
 }
 
+// whole begins what must not be cut off: an interruption waits, and a trace that
+// nobody reads any more (rely refresh --trace 2>&1 | head) does not end the process.
+// The context is for that, and the function says that it is done.
+func whole(ctx context.Context) (context.Context, func()) {
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	return context.WithoutCancel(ctx), func() { signal.Stop(pipe) }
+}
+
 // refresh asks the OP. The caller holds the lock of the profile.
 func (s *session) refresh(ctx context.Context, t *oidc.Tokens) (*oidc.Client, *oidc.Tokens, error) {
 	p, err := s.provider(ctx)
@@ -216,8 +228,9 @@ func (s *session) refresh(ctx context.Context, t *oidc.Tokens) (*oidc.Client, *o
 	// From here on an interruption waits: the OP may have used up the refresh
 	// token when the answer with the next one is cut off. The timeout of the
 	// exchange bounds the wait.
-	whole := context.WithoutCancel(ctx)
-	fresh, err := client.Refresh(whole, t)
+	ctx, done := whole(ctx)
+	defer done()
+	fresh, err := client.Refresh(ctx, t)
 	if err != nil {
 		var op *oidc.OPError
 		if errors.As(err, &op) && op.Code == "invalid_grant" {
@@ -231,7 +244,7 @@ func (s *session) refresh(ctx context.Context, t *oidc.Tokens) (*oidc.Client, *o
 	s.profile.Refreshed++
 	s.remember(p)
 	// Saved before it is used.
-	if err := s.store.Save(whole, s.profile); err != nil {
+	if err := s.store.Save(ctx, s.profile); err != nil {
 		return nil, nil, wrapf(err, "the provider gave new tokens that cannot be kept, so that the next command will need a login")
 	}
 	return client, fresh, nil
@@ -244,21 +257,16 @@ func (s *session) remember(p *oidc.Provider) {
 	}
 }
 
-// update changes the profile under its lock, as it is on disk then.
-func (s *session) update(ctx context.Context, change func(*profile.Profile) error) error {
-	ctx = context.WithoutCancel(ctx)
-	unlock, err := s.store.Vault.Lock(ctx, s.profile.Name)
-	if err != nil {
-		return err
+// lock waits for the lock of the profile, and reads it as it is on disk then.
+func (s *session) lock(ctx context.Context) (unlock func(), err error) {
+	if unlock, err = s.store.Vault.Lock(ctx, s.profile.Name); err != nil {
+		return nil, err
 	}
-	defer unlock()
 	p, err := s.store.Load(ctx, s.profile.Name)
 	if err != nil {
-		return err
-	}
-	if err := change(p); err != nil {
-		return err
+		unlock()
+		return nil, err
 	}
 	s.profile = p
-	return s.store.Save(ctx, p)
+	return unlock, nil
 }
