@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 
@@ -14,24 +13,20 @@ import (
 
 // archive keeps the exchanges of this command for --har. Nil keeps none.
 type archive struct {
-	file string
+	file *os.File
 
 	mu        sync.Mutex // guards exchanges
 	exchanges []oidc.Exchange
 }
 
-// check refuses a file that cannot be there, before anything is done that it
-// should have kept.
-func (a *archive) check() error {
-	dir := filepath.Dir(a.file)
-	info, err := os.Stat(dir)
-	switch {
-	case err != nil:
-		return usage(nil, wrapf(err, "--har"))
-	case !info.IsDir():
-		return usage(nil, errors.New("--har: "+quoted(dir)+" is no directory"))
+// openArchive refuses a file that cannot be written, before anything is done that it
+// should have kept. What is in it stays until there is something else.
+func openArchive(name string) (*archive, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, usage(nil, wrapf(err, "--har"))
 	}
-	return nil
+	return &archive{file: f}, nil
 }
 
 // trace sees the exchanges with their secrets masked, whatever --trace-secrets
@@ -64,10 +59,17 @@ func (a *archive) write() error {
 	if err != nil {
 		return wrapf(err, "--har")
 	}
-	f, err := os.OpenFile(a.file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return usage(nil, wrapf(err, "--har"))
+	// One that was there may be longer, and open to others; a terminal or a pipe stays
+	// as it is.
+	info, err := a.file.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = errors.Join(a.file.Chmod(0o600), a.file.Truncate(0))
 	}
-	_, err = f.Write(append(text, '\n'))
-	return errors.Join(err, f.Close())
+	if err == nil {
+		_, err = a.file.Write(append(text, '\n'))
+	}
+	if err = errors.Join(err, a.file.Close()); err != nil {
+		return wrapf(err, "--har")
+	}
+	return nil
 }

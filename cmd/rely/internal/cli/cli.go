@@ -211,8 +211,8 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 	a.out = tty.New(a.Stdout, a.Getenv, a.flags.noColor)
 	a.err = tty.New(a.Stderr, a.Getenv, a.flags.noColor)
 	if name := a.flags.connection.har; name != "" {
-		archive := &archive{file: name}
-		if err := archive.check(); err != nil {
+		archive, err := openArchive(name)
+		if err != nil {
 			return err
 		}
 		a.archive = archive

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"rely.example/cmd/rely/internal/demo"
+	"rely.example/cmd/rely/internal/profile"
 	"rely.example/cmd/rely/internal/tty"
+	"rely.example/oidc"
 )
 
 // The groups of commands in the help.
@@ -34,7 +36,10 @@ func (a *app) addCommands(root *cobra.Command) {
 		&cobra.Group{ID: groupDevelop, Title: "Develop"},
 		&cobra.Group{ID: groupMore, Title: "More"},
 	)
-	demoCommand := demo.Command()
+	demoCommand := demo.Command(demo.Surroundings{
+		Options: func() (*oidc.Options, error) { return a.options(profile.Connection{}) },
+		Plain:   func() bool { return a.flags.noColor },
+	})
 	demoCommand.GroupID = groupDevelop
 	demoCommand.Args = exactly(0, "no argument; name a provider with --issuer")
 	root.AddCommand(

@@ -28,8 +28,34 @@ import (
 	"rely.example/store/memstore"
 )
 
+// Surroundings are what the flags of every command say. The zero value is that of
+// none.
+type Surroundings struct {
+	// Options say how an OP is reached, and who is told of each exchange; nil means
+	// the defaults. It is called when the flags were read.
+	Options func() (*oidc.Options, error)
+	// Plain reports whether colours are unwanted; nil means that they are not.
+	Plain func() bool
+}
+
+// options are those of Options, for a program that may run for long.
+func (s Surroundings) options() (oidc.Options, error) {
+	if s.Options == nil {
+		return oidc.Options{}, nil
+	}
+	o, err := s.Options()
+	if err != nil {
+		return oidc.Options{}, err
+	}
+	out := *o
+	out.MetadataAge = 0
+	return out, nil
+}
+
 // settings are the flags of the command.
 type settings struct {
+	around Surroundings
+
 	port         int
 	noBrowser    bool
 	issuer       string
@@ -59,8 +85,8 @@ func (e *UsageError) Unwrap() error { return e.Err }
 
 // Command is "rely demo". Its errors are *UsageError, those of package oidc, and
 // what the system says of ports and files.
-func Command() *cobra.Command {
-	var s settings
+func Command(around Surroundings) *cobra.Command {
+	s := settings{around: around}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch a login happen, message by message",
@@ -195,6 +221,11 @@ func (s *settings) runHeadless(ctx context.Context, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, provider.Close(), served.close()) }()
 	c.Identifier = identifierAt(provider, s.user)
 	to := &target{dev: provider, redirectURI: "http://127.0.0.1:8400/callback", options: devOptions(), now: time.Now, store: new(memstore.Store)}
+	around, err := s.around.options()
+	if err != nil {
+		return err
+	}
+	to.options.Trace = around.Trace
 	if s.json {
 		l, err := runHeadless(ctx, to, c, nil)
 		if err != nil {
@@ -205,7 +236,7 @@ func (s *settings) runHeadless(ctx context.Context, out io.Writer) (err error) {
 		}
 		return l.verdictError()
 	}
-	width, colour := look(out)
+	width, colour := s.look(out)
 	t := newTerminal(out, width, colour, provider.Host)
 	l, err := runHeadless(ctx, to, c, t.show)
 	if err != nil {
@@ -230,7 +261,7 @@ func (l *login) verdictError() error {
 
 // look is how wide a writer is, in columns, and whether it shows colours
 // (no-color.org).
-func look(w io.Writer) (width int, colour bool) {
+func (s *settings) look(w io.Writer) (width int, colour bool) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return 0, false
@@ -239,7 +270,8 @@ func look(w io.Writer) (width int, colour bool) {
 	if err != nil {
 		width = 0
 	}
-	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	plain := s.around.Plain != nil && s.around.Plain()
+	return width, !plain && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 func writeJSON(w io.Writer, v any) error {
@@ -285,6 +317,10 @@ func (s *settings) runPage(ctx context.Context, out, errOut io.Writer) (err erro
 	defer cancel()
 	log := slog.New(slog.DiscardHandler)
 	to := &target{now: time.Now, store: new(memstore.Store)}
+	around, err := s.around.options()
+	if err != nil {
+		return err
+	}
 	if s.issuer == "" {
 		provider, served, err := startOP(ctx, true, log)
 		if err != nil {
@@ -292,7 +328,8 @@ func (s *settings) runPage(ctx context.Context, out, errOut io.Writer) (err erro
 		}
 		defer func() { err = errors.Join(err, provider.Close(), served.close()) }()
 		to.dev, to.options = provider, devOptions()
-	} else if err := s.aim(to); err != nil {
+		to.options.Trace = around.Trace
+	} else if err := s.aim(to, around); err != nil {
 		return &UsageError{err}
 	}
 	var app *server
@@ -338,15 +375,16 @@ func (s *settings) runPage(ctx context.Context, out, errOut io.Writer) (err erro
 }
 
 // aim points the relying party at the OP of --issuer.
-func (s *settings) aim(to *target) error {
+func (s *settings) aim(to *target, around oidc.Options) error {
 	u, err := url.Parse(s.issuer)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return fmt.Errorf("--issuer %s is no http or https URL", printable(s.issuer))
 	}
+	to.options = around
 	// What was typed on the command line is no stranger's choice.
 	to.options.AllowPrivate = append(s.allowPrivate, u.Hostname())
 	if u.Scheme == "http" {
-		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if ip := net.ParseIP(u.Hostname()); !around.InsecureAllowHTTP && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return fmt.Errorf("--issuer %s is http; codes and tokens would travel in the clear. Use https, or an OP on this machine", printable(s.issuer))
 		}
 		to.options.InsecureAllowHTTP = true

@@ -14,13 +14,14 @@ import (
 	"strings"
 	"testing"
 
+	"rely.example/oidc"
 	"rely.example/oidctest"
 )
 
 func runCommand(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := Command()
+	cmd := Command(Surroundings{})
 	cmd.SetArgs(args)
 	cmd.SetOut(&out)
 	cmd.SetErr(io.Discard)
@@ -107,7 +108,7 @@ func TestCommandElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := make(lineWriter, 8)
-	cmd := Command()
+	cmd := Command(Surroundings{})
 	cmd.SetArgs([]string{"--no-browser", "--issuer", other.Issuer, "--client-id", "by-hand", "--client-secret-file", secret})
 	cmd.SetOut(lines)
 	cmd.SilenceUsage = true
@@ -173,5 +174,59 @@ func TestCommandElsewhere(t *testing.T) {
 	}
 	if _, err := http.Get(home); err == nil {
 		t.Error("the page is still served")
+	}
+}
+
+// TestSurroundings: what the flags of every command say holds for the demonstration
+// too: whom to trust, and who is told of each exchange.
+func TestSurroundings(t *testing.T) {
+	op, err := oidctest.Start(oidctest.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer op.Close()
+	told := make(chan string, maxMessages)
+	around := Surroundings{Options: func() (*oidc.Options, error) {
+		return &oidc.Options{HTTPClient: op.HTTPClient(), Trace: &oidc.Trace{Exchange: func(_ context.Context, e oidc.Exchange) { told <- e.Step }}}, nil
+	}}
+	lines := make(lineWriter, 8)
+	cmd := Command(around)
+	cmd.SetArgs([]string{"--no-browser", "--issuer", op.Issuer})
+	cmd.SetOut(lines)
+	cmd.SilenceUsage = true
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.ExecuteContext(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	home := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`).FindString(<-lines)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := (&http.Client{Jar: jar}).PostForm(home+"login", url.Values{"identifier": {""}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	page, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !continueLink.Match(page) {
+		t.Errorf("the login at an OP that we were told to trust does not begin:\n%.600s", page)
+	}
+	if len(told) == 0 || <-told != oidc.StepDiscovery {
+		t.Error("nobody was told of the exchanges")
+	}
+	bad := Command(Surroundings{Options: func() (*oidc.Options, error) { return nil, errors.New("no such file") }})
+	bad.SetArgs([]string{"--headless"})
+	bad.SilenceUsage, bad.SilenceErrors = true, true
+	if err := bad.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("got %v, want what the flags had to say", err)
 	}
 }

@@ -37,7 +37,7 @@ type target struct {
 	// knows the client already; nil means dynamic registration.
 	static      *oidc.Registration
 	redirectURI string
-	options     oidc.Options // without Trace
+	options     oidc.Options // its Trace sees what the record sees
 	now         func() time.Time
 	store       store.Store // keeps the logins that are under way
 }
@@ -98,7 +98,7 @@ func newLogin(to *target, kept *registrations, c choice, changed func(change)) *
 	l := &login{to: to, kept: kept, choice: c, needs: needsOf(c.Fault)}
 	l.rec = newRecord(to.now, loginSteps(c), changed)
 	opts := to.options
-	opts.Trace = l.rec.trace()
+	opts.Trace = oidc.JoinTraces(l.rec.trace(), opts.Trace)
 	l.opts = &opts
 	return l
 }
