@@ -38,7 +38,7 @@ const (
 	readTimeout   = 10 * time.Second
 	maxHeader     = oidc.MaxAuthResponse + 32<<10
 	// doneGrace is how long the browser has to fetch the last page.
-	doneGrace = time.Second
+	doneGrace = 3 * time.Second
 	closeTime = time.Second
 )
 
