@@ -315,6 +315,21 @@ func TestCLI(t *testing.T) {
 	p.ends()
 }
 
+// TestCLIEndsByCtrlC: also while it waits for what nobody pastes.
+func TestCLIEndsByCtrlC(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be interrupted on Windows")
+	}
+	p := start(t, "cli")
+	p.line("Open this address")
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(time.Minute, func() { _ = p.cmd.Process.Kill() })
+	defer late.Stop()
+	p.ends()
+}
+
 func TestDevice(t *testing.T) {
 	p := start(t, "device")
 	where := p.line("Open ")

@@ -6,14 +6,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"rely.example/examples/internal/sandbox"
@@ -89,11 +87,11 @@ func login(ctx context.Context, client *oidc.Client) (*oidc.Tokens, error) {
 		return nil, err
 	}
 	fmt.Printf("Open this address, and paste the one that you end up at, although it shows an error:\n%s\n", request.URL())
-	pasted, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	pasted, err := sandbox.Line(ctx)
 	if err != nil {
 		return nil, err
 	}
-	response, err := oidc.ReadAuthURL(strings.TrimSpace(pasted))
+	response, err := oidc.ReadAuthURL(pasted)
 	if err != nil {
 		return nil, err
 	}

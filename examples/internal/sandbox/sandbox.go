@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"rely.example/oidc"
@@ -83,6 +85,26 @@ func Serve(ctx context.Context, addr string, out io.Writer, make func(origin str
 		return err
 	}
 	return nil
+}
+
+// Line is the next line of standard input. A read cannot be interrupted, so that it
+// is left behind when ctx ends: the program does, too.
+func Line(ctx context.Context) (string, error) {
+	type line struct {
+		text string
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		text, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		read <- line{strings.TrimSpace(text), err}
+	}()
+	select {
+	case l := <-read:
+		return l.text, l.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // Main runs an example until it ends or the user does it.
