@@ -225,6 +225,11 @@ func (s *session) refresh(ctx context.Context, t *oidc.Tokens) (*oidc.Client, *o
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
+	// A disk that is full, or a keychain that is missing, must not cost the refresh
+	// token: what can be kept now can be kept again.
+	if err := s.store.Save(ctx, s.profile); err != nil {
+		return nil, nil, wrapf(err, "not refreshed, since new tokens could not be kept")
+	}
 	// From here on an interruption waits: the OP may have used up the refresh
 	// token when the answer with the next one is cut off. The timeout of the
 	// exchange bounds the wait.
