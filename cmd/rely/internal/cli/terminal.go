@@ -31,8 +31,12 @@ func (a *app) hiddenLine(prompt string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer restore()
-	return read()
+	line, err := read()
+	restore()
+	if err != nil {
+		a.err.Println() // what is said of it stands below the prompt
+	}
+	return line, err
 }
 
 // rawTerminal makes the terminal raw until restore is called, and returns what
