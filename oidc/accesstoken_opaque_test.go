@@ -137,7 +137,8 @@ func TestOpaqueAccessTokenBinding(t *testing.T) {
 	good := map[string]any{"active": true, "aud": apiURL, "sub": "alice", "amr": "pwd"}
 	byKey, byCert := oidc.Presenter{KeyThumbprint: "key"}, oidc.Presenter{CertificateThumbprint: "cert"}
 	for member, by := range map[string]oidc.Presenter{"jkt": byKey, "x5t#S256": byCert} {
-		says(op, good, map[string]any{"cnf": map[string]any{member: by.KeyThumbprint + by.CertificateThumbprint, "kid": "k"}})
+		says(op, good, map[string]any{"cnf": map[string]any{member: by.KeyThumbprint + by.CertificateThumbprint, "kid": "k"},
+			"token_type": map[string]string{"jkt": "DPoP", "x5t#S256": "Bearer"}[member]})
 		tok, err := v.Verify(t.Context(), "opaque", by)
 		if err != nil || tok.KeyThumbprint != by.KeyThumbprint || tok.CertificateThumbprint != by.CertificateThumbprint || !has(tok.AMR, "pwd") {
 			t.Errorf("%s: %v, %v", member, tok, err)

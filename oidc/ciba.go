@@ -565,9 +565,6 @@ func (c *Client) checkDemands(k *checker, l *CIBALogin, id *IDToken) error {
 // demanded reads demands: what each claim must be one of, or nothing where any value
 // will do.
 func (l *CIBALogin) demanded() (map[string][]json.RawMessage, error) {
-	if l.demands == "" {
-		return nil, nil
-	}
 	var demands map[string]struct {
 		Value  json.RawMessage   `json:"value"`
 		Values []json.RawMessage `json:"values"`

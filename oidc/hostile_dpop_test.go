@@ -534,6 +534,18 @@ func TestTransport(t *testing.T) {
 			t.Fatalf("%v %v after %d requests", got, err, n)
 		}
 	})
+	t.Run("nonce_asked_for_and_not_given", func(t *testing.T) {
+		res := r.resource(t, bound, wantNonce(t, "three"))
+		res.get("/")
+		mute := r.resource(t, bound, func(w http.ResponseWriter, q *http.Request) {
+			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		})
+		mute.get("/") // with the nonce that is known of the origin
+		if len(mute.received) != 1 {
+			t.Errorf("asked %d times", len(mute.received))
+		}
+	})
 	t.Run("a_stranger_is_asked_nothing", func(t *testing.T) {
 		for _, tok := range []*oidc.Tokens{bearer, bound} {
 			res := r.resource(t, tok, func(w http.ResponseWriter, q *http.Request) {
@@ -610,6 +622,13 @@ func TestTransport(t *testing.T) {
 		}
 		if r.c.LearnNonce(&http.Response{StatusCode: 401, Request: q, Header: asks}) {
 			t.Error("a request with the nonce is to be repeated with it")
+		}
+		// Proofs that others made have no nonce to read.
+		for _, proof := range []string{"a.b", "e30", "a.!.c", "a." + b64([]byte("no json")) + ".c", "." + b64([]byte(`{"nonce":"n"}`)), "a." + b64([]byte(`{"nonce":"n"}`)) + "!.c"} {
+			q.Header.Set("DPoP", proof)
+			if !r.c.LearnNonce(&http.Response{StatusCode: 401, Request: q, Header: asks}) {
+				t.Errorf("%s has the nonce", proof)
+			}
 		}
 		if err := r.c.Authorize(q, bearer); err != nil || q.Header.Get("Authorization") != "Bearer "+bearer.AccessToken || q.Header.Get("DPoP") != "" {
 			t.Errorf("a bearer token: %v", err)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // masked stands wherever a secret was.
@@ -56,21 +57,19 @@ func secretPhrase(name string) bool {
 
 // snakeCase is a name as the specifications write theirs.
 func snakeCase(name string) string {
-	b := make([]byte, 0, len(name)+2)
-	for i := range len(name) {
-		c := name[i]
+	var b strings.Builder
+	var before rune
+	for _, c := range name {
 		switch {
 		case c == '-':
 			c = '_'
-		case c >= 'A' && c <= 'Z':
-			if i > 0 && name[i-1] >= 'a' && name[i-1] <= 'z' {
-				b = append(b, '_')
-			}
-			c += 'a' - 'A'
+		case unicode.IsUpper(c) && unicode.IsLower(before):
+			b.WriteByte('_')
 		}
-		b = append(b, c)
+		before = c
+		b.WriteRune(unicode.ToLower(c))
 	}
-	return string(b)
+	return b.String()
 }
 
 // Masked returns the exchange with every secret replaced.
@@ -177,8 +176,6 @@ func maskBody(body string) string {
 			return masked
 		}
 		return string(out)
-	case looksLikeJWT(s):
-		return masked
 	case strings.Contains(s, "=") && !strings.ContainsAny(s, " <\n"):
 		v, err := url.ParseQuery(s)
 		if err != nil {
@@ -196,34 +193,30 @@ func maskBody(body string) string {
 // what has a secret under one of them has others beside it.
 func namesSecret(s string) bool {
 	for s != "" {
-		end := 0
-		for end < len(s) && isWordByte(s[end]) {
-			end++
-		}
-		if end == 0 {
+		rest := strings.TrimLeft(s, wordBytes)
+		word := s[:len(s)-len(rest)]
+		if word == "" {
 			s = s[1:]
 			continue
 		}
-		word := s[:end]
-		s = s[end:]
+		s = rest
 		if looksLikeJWT(word) {
 			return true
 		}
 		if !secretPhrase(word[strings.LastIndexByte(word, '.')+1:]) {
 			continue
 		}
-		after := strings.TrimPrefix(strings.TrimPrefix(s, "&quot;"), "&#34;")
-		if after = strings.TrimLeft(after, "\"'\\ \t\r\n"); after != "" && (after[0] == ':' || after[0] == '=') {
+		after := strings.TrimPrefix(strings.TrimPrefix(rest, "&quot;"), "&#34;")
+		after = strings.TrimLeft(after, "\"'\\ \t\r\n")
+		if strings.HasPrefix(after, ":") || strings.HasPrefix(after, "=") {
 			return true
 		}
 	}
 	return false
 }
 
-// isWordByte reports whether a name or a JWT can hold b.
-func isWordByte(b byte) bool {
-	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '_' || b == '-' || b == '.'
-}
+// wordBytes are what a name or a JWT can hold.
+const wordBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 func maskJSON(v any) any {
 	switch v := v.(type) {

@@ -300,6 +300,8 @@ func TestMasked(t *testing.T) {
 		{"jwt in quotes", `"eyJhbGciOiJub25lIn0.e30.c2ln"`, "[redacted]"},
 		{"jwt in a page", "<p>got eyJhbGciOiJub25lIn0.e30.c2ln.", "[redacted]"},
 		{"other spellings", `{"accessToken":"a","Refresh_Token":"b","client-secret":"c","Code":7,"Message":"m"}`, `{"Code":7,"Message":"m","Refresh_Token":"[redacted]","accessToken":"[redacted]","client-secret":"[redacted]"}`},
+		{"a name at the end", "<p>there was no access_token", "<p>there was no access_token"},
+		{"spelling with other letters", `{"Zugang":"a","ÄccessToken":"b","access-tokenA":"c","ACCESS_TOKEN":"d"}`, `{"ACCESS_TOKEN":"[redacted]","Zugang":"a","access-tokenA":"c","ÄccessToken":"b"}`},
 		{"other spelling in a text", "accessToken = a", "[redacted]"},
 		{"page of an error", `<script nonce="x"></script><p>Error code: 502, state: down, access_token is missing`, `<script nonce="x"></script><p>Error code: 502, state: down, access_token is missing`},
 		{"device", `{"user_code":"a","verification_uri":"https://op.example/","verification_uri_complete":"https://op.example/?c=a"}`,
