@@ -624,7 +624,7 @@ func TestTransport(t *testing.T) {
 			t.Error("a request with the nonce is to be repeated with it")
 		}
 		// Proofs that others made have no nonce to read.
-		for _, proof := range []string{"a.b", "e30", "a.!.c", "a." + b64([]byte("no json")) + ".c", "." + b64([]byte(`{"nonce":"n"}`)), "a." + b64([]byte(`{"nonce":"n"}`)) + "!.c"} {
+		for _, proof := range []string{"a.b", "e30", "a.!.c", "a." + b64([]byte("no json")) + ".c", "." + b64([]byte(`{"nonce":"n"}`)), "a." + b64([]byte(`{"nonce":"n"}  `)) + "!.c"} {
 			q.Header.Set("DPoP", proof)
 			if !r.c.LearnNonce(&http.Response{StatusCode: 401, Request: q, Header: asks}) {
 				t.Errorf("%s has the nonce", proof)
