@@ -3,6 +3,8 @@ package jose
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,6 +141,9 @@ type flight struct {
 	done chan struct{} // closed when the fields below are set
 	got  *snapshot
 	err  error
+	// panicked is what Fetch, Observe or Now said when it panicked, with the stack;
+	// "" if none did.
+	panicked string
 }
 
 // NewRemote returns a Remote that has not fetched anything yet. Without a
@@ -307,6 +312,7 @@ func (r *Remote) fetched(ctx context.Context, cause Cause) (*snapshot, error) {
 func (f *flight) wait(ctx context.Context) (*snapshot, error) {
 	select {
 	case <-f.done:
+		rethrow(f.panicked)
 		return f.got, f.err
 	case <-ctx.Done():
 		return nil, &Error{Reason: KeysUnavailable, Detail: "gave up waiting", Err: ctx.Err()}
@@ -417,14 +423,22 @@ func (r *Remote) launch(ctx context.Context, cause Cause) *flight {
 
 // fly performs a fetch and tells everybody.
 func (r *Remote) fly(ctx context.Context, f *flight, cause Cause, number uint64) {
-	begun := r.cfg.Now()
 	event := RemoteEvent{Cause: cause}
-	got, err := r.fetchOnce(ctx)
-	if err != nil && r.current.Load() == nil && transient(err) && pause(ctx, retryPause) {
-		event.Retried = true
+	var begun, ended time.Time
+	var got *snapshot
+	var err error
+	if f.panicked = caught(func() {
+		begun = r.cfg.Now()
+		ended = begun
 		got, err = r.fetchOnce(ctx)
+		if err != nil && r.current.Load() == nil && transient(err) && pause(ctx, retryPause) {
+			event.Retried = true
+			got, err = r.fetchOnce(ctx)
+		}
+		ended = r.cfg.Now()
+	}); f.panicked != "" {
+		err = errors.New("a hook of the application panicked")
 	}
-	ended := r.cfg.Now()
 	event.Took = ended.Sub(begun)
 
 	if err != nil {
@@ -439,7 +453,9 @@ func (r *Remote) fly(ctx context.Context, f *flight, cause Cause, number uint64)
 	}
 
 	if r.cfg.Observe != nil {
-		r.cfg.Observe(event)
+		if panicked := caught(func() { r.cfg.Observe(event) }); f.panicked == "" {
+			f.panicked = panicked
+		}
 	}
 
 	r.mu.Lock()
@@ -458,6 +474,26 @@ func (r *Remote) fly(ctx context.Context, f *flight, cause Cause, number uint64)
 	}
 	r.mu.Unlock()
 	close(f.done)
+}
+
+// caught runs f in a goroutine of ours, and returns what it panicked with. What a
+// hook of the application does wrong is for those who wait, and not the end of the
+// program.
+func caught(f func()) (panicked string) {
+	defer func() {
+		if v := recover(); v != nil {
+			panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
+		}
+	}()
+	f()
+	return ""
+}
+
+// rethrow panics with what caught has caught, if anything.
+func rethrow(panicked string) {
+	if panicked != "" {
+		panic("jose: in a hook of the application: " + panicked)
+	}
 }
 
 // fetchOnce fetches and parses, so that an error page with status 200 is a

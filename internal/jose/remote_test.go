@@ -844,3 +844,69 @@ func TestRemoteWithoutKeys(t *testing.T) {
 		t.Errorf("got %v", set)
 	}
 }
+
+// TestRemoteHandsPanicsOn: a hook that panics does so in the goroutine of who waits
+// for the keys, where a server recovers; a fetch that nobody waits for is one that
+// failed; and the next fetch is as any other.
+func TestRemoteHandsPanicsOn(t *testing.T) {
+	const fault = "a fault of the application"
+	panicking := func(t *testing.T, r *Remote, token string) {
+		t.Helper()
+		defer func() {
+			t.Helper()
+			if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), fault) {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		_, err := r.Verify(t.Context(), token, []string{"RS256"})
+		t.Errorf("returned %v", err)
+	}
+	for name, change := range map[string]func(c *RemoteConfig, broken *atomic.Bool){
+		"fetch": func(c *RemoteConfig, broken *atomic.Bool) {
+			fetch := c.Fetch
+			c.Fetch = func(ctx context.Context) (Fetched, error) {
+				if broken.Load() {
+					panic(fault)
+				}
+				return fetch(ctx)
+			}
+		},
+		"observe": func(c *RemoteConfig, broken *atomic.Bool) {
+			observe := c.Observe
+			c.Observe = func(e RemoteEvent) {
+				observe(e)
+				if broken.Load() {
+					panic(fault)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tok := issued(t)
+				i := &issuer{}
+				var broken atomic.Bool
+				r := i.remote(t, func(c *RemoteConfig) { change(c, &broken) })
+				broken.Store(true)
+				panicking(t, r, tok.a)
+				broken.Store(false)
+				time.Sleep(firstBackoff)
+				accepts(t, r, tok.a)
+				broken.Store(true)
+				time.Sleep(unstatedAge - 2*firstBackoff)
+				accepts(t, r, tok.a) // nobody waits for what it begins
+				synctest.Wait()
+				if failed := r.Status().Failure != nil; failed != (name == "fetch") {
+					t.Errorf("the fetch in passing: %v", r.Status().Failure)
+				}
+				broken.Store(false)
+				time.Sleep(firstBackoff)
+				accepts(t, r, tok.a)
+				synctest.Wait()
+				if err := r.Status().Failure; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
