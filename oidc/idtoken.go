@@ -274,6 +274,9 @@ func (c *Client) checkClaims(k *checker, w *idClaims, alg string, x expectation)
 // openIDToken decrypts, if that was agreed, and verifies the signature (Core
 // section 3.1.3.7 (1, 6, 7, 8)).
 func (c *Client) openIDToken(ctx context.Context, k *checker, raw string, tokenEndpoint bool) (jose.Verified, error) {
+	if err := c.takesIDTokens(); err != nil {
+		return jose.Verified{}, err
+	}
 	m := &c.c.Metadata
 	raw, err := c.decryptIfAgreed(k, raw, m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc)
 	if err != nil {
@@ -290,6 +293,15 @@ func (c *Client) openIDToken(ctx context.Context, k *checker, raw string, tokenE
 		return v, nil
 	}
 	return c.verifySignature(ctx, k, raw, c.idTokenAlgs)
+}
+
+// takesIDTokens refuses what the OP signs for a client that has agreed on no
+// algorithm, because its server is no OpenID Provider.
+func (c *Client) takesIDTokens() error {
+	if c.OpenID() {
+		return nil
+	}
+	return &UnsupportedError{Feature: "ID Tokens and logout tokens", Detail: "the client has OAuthOnly, whose server gives none"}
 }
 
 // verifySignature verifies under one of algs: with the client secret for an HMAC

@@ -72,6 +72,10 @@ func (c *Client) InspectIDToken(ctx context.Context, raw string, e ExpectedIDTok
 	if !ok {
 		return i
 	}
+	if err := c.takesIDTokens(); err != nil {
+		_ = k.failed(&ProtocolError{Reason: BadType, Spec: "RFC 6749 5.1", Detail: err.Error(), Err: err}, "the client takes ID Tokens")
+		return i
+	}
 	if m := &c.c.Metadata; h.Enc != "" || m.IDTokenEncryptedResponseAlg != "" {
 		inner, err := c.decryptIfAgreed(&checker{ctx: ctx, step: StepIDToken}, raw, m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc)
 		if inner == raw {

@@ -141,6 +141,9 @@ func (c *Client) VerifyLogoutToken(ctx context.Context, raw string) (_ *LogoutTo
 	ctx, call := c.call(ctx, "VerifyLogoutToken")
 	defer call.end(&err)
 	k := c.p.env.checker(ctx, StepLogout)
+	if err := c.takesIDTokens(); err != nil {
+		return nil, err
+	}
 	if c.idTokenAlgs[0] == "none" {
 		return nil, &UnsupportedError{Feature: "back-channel logout", Detail: "the client's ID Tokens are unsigned, and a logout token must not be (Back-Channel Logout 2.6)"}
 	}

@@ -218,7 +218,9 @@ func TestOAuthOnlyAnswers(t *testing.T) {
 		wantInput(t, err, oidc.NoAccessToken)
 	}
 	_, err := c.UserInfo(t.Context(), &oidc.Tokens{AccessToken: "a", TokenType: "mac"})
-	wantUnsupported(t, err)
+	if _, ok := errors.AsType[*oidc.UnsupportedError](err); !ok {
+		t.Errorf("got %v", err)
+	}
 	wantNoCall(t, op, oidctest.EndpointUserInfo)
 }
 
@@ -272,4 +274,22 @@ func TestOAuthOnlyRefuses(t *testing.T) {
 	}
 	_, err = strict.Finish(t.Context(), req.Pending, a)
 	wantReason(t, err, oidc.MissingIDToken)
+}
+
+// TestOAuthOnlyTakesNoTokens: what an OpenID Provider signs is refused, by whatever
+// door it comes.
+func TestOAuthOnlyTakesNoTokens(t *testing.T) {
+	raw := setup(t, newOP(t)).mustLogin().IDToken.Raw()
+	_, c := oauthOnly(t)
+	_, err := c.VerifyIDToken(t.Context(), raw, oidc.ExpectedIDToken{Nonce: "n"})
+	if _, ok := errors.AsType[*oidc.UnsupportedError](err); !ok {
+		t.Errorf("got %v", err)
+	}
+	_, err = c.VerifyLogoutToken(t.Context(), raw)
+	if _, ok := errors.AsType[*oidc.UnsupportedError](err); !ok {
+		t.Errorf("got %v", err)
+	}
+	if i := c.InspectIDToken(t.Context(), raw, oidc.ExpectedIDToken{}); i.OK() || !strings.Contains(i.Err().Error(), "OAuthOnly") {
+		t.Errorf("got %v", i.Err())
+	}
 }
