@@ -129,6 +129,9 @@ func (k Key) signing() (jose.SigningKey, error) {
 	if !ok {
 		return bad(fmt.Sprintf("Private is a %T, not a crypto.Signer", k.Private))
 	}
+	if jose.EmptyKey(k.Private) {
+		return bad(fmt.Sprintf("Private is a %T that is empty", k.Private))
+	}
 	if len(k.Certificates) > 0 && !sameKey(k.Certificates[0], s.Public()) {
 		return bad("the first of Certificates is not of this key")
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -171,6 +172,10 @@ func TestPublicJWKS(t *testing.T) {
 		"secret":            {oidc.Key{Private: []byte("a secret of many bytes, more than it takes")}, "not a crypto.Signer"},
 		"foreign":           {oidc.Key{Private: strangeKey{}}, "signs no JWT"},
 		"foreign of an alg": {oidc.Key{Private: strangeKey{}, Alg: "RS256"}, ""},
+		"nil RSA":           {oidc.Key{Private: (*rsa.PrivateKey)(nil)}, "empty"},
+		"nil EC":            {oidc.Key{Private: (*ecdsa.PrivateKey)(nil)}, "empty"},
+		"empty EC":          {oidc.Key{Private: &ecdsa.PrivateKey{}}, "empty"},
+		"short Ed25519":     {oidc.Key{Private: ed25519.PrivateKey{1}}, "empty"},
 		"alg of others":     {oidc.Key{Private: clientKey(), Alg: "RS256"}, ""},
 	} {
 		if _, err := oidc.PublicJWKS(c.key); err == nil {

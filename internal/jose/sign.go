@@ -152,22 +152,24 @@ func (k SigningKey) check() (algorithm, *Error) {
 	return a, nil
 }
 
-// publicOf returns the public half of an asymmetric private key, which is never nil.
-func publicOf(private any) (crypto.PublicKey, *Error) {
-	// The standard library's own keys panic on these.
+// EmptyKey reports whether a key of the standard library's is one whose methods
+// panic, because it was never filled.
+func EmptyKey(private any) bool {
 	switch p := private.(type) {
 	case *rsa.PrivateKey:
-		if p == nil || p.N == nil {
-			return nil, refuse(BadKey, "the RSA key is empty")
-		}
+		return p == nil || p.N == nil
 	case *ecdsa.PrivateKey:
-		if p == nil || p.Curve == nil {
-			return nil, refuse(BadKey, "the EC key is empty")
-		}
+		return p == nil || p.Curve == nil
 	case ed25519.PrivateKey:
-		if len(p) != ed25519.PrivateKeySize {
-			return nil, refuse(BadKey, "the Ed25519 key is not 64 bytes long")
-		}
+		return len(p) != ed25519.PrivateKeySize
+	}
+	return false
+}
+
+// publicOf returns the public half of an asymmetric private key, which is never nil.
+func publicOf(private any) (crypto.PublicKey, *Error) {
+	if EmptyKey(private) {
+		return nil, refuse(BadKey, fmt.Sprintf("the %T is empty, or not of the size that it must have", private))
 	}
 	holder, ok := private.(interface{ Public() crypto.PublicKey })
 	if !ok {
