@@ -534,6 +534,47 @@ func TestSessionCheckEndsTheSession(t *testing.T) {
 	}
 }
 
+// TestSessionCheckOfEncryptedTokens: what is encrypted for the client is no hint that
+// the OP could read, be the session in a store or in the cookie.
+func TestSessionCheckOfEncryptedTokens(t *testing.T) {
+	for name, storeless := range map[string]bool{"store": false, "cookie": true} {
+		t.Run(name, func(t *testing.T) {
+			op := newOP(t)
+			r := setupAt(t, op, func(c *login.Config) {
+				client, err := c.Directory.Client(t.Context(), op.Issuer)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := client.Metadata()
+				m.IDTokenEncryptedResponseAlg = "dir"
+				reg, err := client.Provider().Register(t.Context(), m, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				config := reg.ClientConfig()
+				config.Encryption = oidc.JWE()
+				if client, err = oidc.NewClient(client.Provider(), config); err != nil {
+					t.Fatal(err)
+				}
+				c.Directory = rp.Only(client)
+				if c.Storeless = storeless; storeless {
+					c.Store = nil
+				}
+			})
+			b := r.browser()
+			b.mustLogin("/")
+			res := b.deliver(b.toOP(b.send(request("GET", "/auth/login?check=1&return_to=/page", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"), false)))
+			if res.Header.Get("Location") != origin+"/page" || !b.loggedIn() {
+				t.Errorf("status %d to %q", res.StatusCode, res.Header.Get("Location"))
+			}
+			asked := r.op.Requests(oidctest.EndpointAuthorization)
+			if hint := asked[len(asked)-1].Query.Get("id_token_hint"); strings.Count(hint, ".") != 2 {
+				t.Errorf("the hint has %d dots, want the 2 of a signed token", strings.Count(hint, "."))
+			}
+		})
+	}
+}
+
 func TestStorelessRefusesWhatNeedsAMemory(t *testing.T) {
 	r := setup(t, func(c *login.Config) { c.Storeless, c.Store = true, nil })
 	if _, err := r.m.End(t.Context(), r.op.Issuer, "alice", ""); !errors.Is(err, login.Unsupported) {

@@ -188,10 +188,10 @@ func (m *Manager) hint(ctx context.Context, s *Session) string {
 	raw := ""
 	if m.c.Storeless {
 		if t, err := oidc.ImportTokens(s.d.Tokens, s.Issuer, s.ClientID); err == nil && t.IDToken != nil {
-			raw = t.IDToken.Raw()
+			raw = t.IDToken.Hint()
 		}
 	} else if g, err := m.rp.Grant(ctx, s.d.Grant); err == nil {
-		raw = g.IDToken().Raw()
+		raw = g.IDToken().Hint()
 	}
 	if len(raw) > maxHint {
 		return ""

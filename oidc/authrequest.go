@@ -66,7 +66,7 @@ type AuthParams struct {
 	ClaimsLocales []string
 	// LoginHint tells the OP who is about to log in.
 	LoginHint string
-	// IDTokenHint is a raw ID Token of the user who is expected.
+	// IDTokenHint is an ID Token of the user who is expected: IDToken.Hint.
 	IDTokenHint string
 	// ACRValues are wishes in order of preference. To demand one, ask for acr
 	// as an essential claim in Claims.

@@ -46,7 +46,7 @@ type CIBAParams struct {
 	// LoginHintToken is a token that names the user, of a form that was agreed
 	// with the OP.
 	LoginHintToken string
-	// IDTokenHint is a raw ID Token of the user, of an earlier login.
+	// IDTokenHint is an ID Token of the user, of an earlier login: IDToken.Hint.
 	IDTokenHint string
 
 	// Scopes are asked for beside openid.

@@ -52,6 +52,25 @@ func TestEncryptedLogin(t *testing.T) {
 			if n := strings.Count(tok.IDToken.Raw(), "."); n != 4 {
 				t.Errorf("the ID Token has %d dots, want the 4 of an encrypted one", n)
 			}
+			kept, err := tok.Export()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tok, err = r.c.ImportTokens(kept); err != nil {
+				t.Fatal(err)
+			}
+			out, err := r.c.Logout(oidc.LogoutParams{IDToken: tok.IDToken})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, fields := out.Form(); fields.Get("id_token_hint") != tok.IDToken.Hint() || strings.Count(tok.IDToken.Hint(), ".") != 2 {
+				t.Errorf("the hint for a logout is %s, want the signed token", fields.Get("id_token_hint"))
+			}
+			again := *r
+			again.params.IDTokenHint = tok.IDToken.Hint() // which the OP must be able to read
+			if _, err := again.login(); err != nil {
+				t.Errorf("with the hint: %v", err)
+			}
 			ui, err := r.c.UserInfo(t.Context(), tok)
 			if err != nil {
 				t.Fatal(err)

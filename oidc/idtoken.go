@@ -33,6 +33,7 @@ type IDToken struct {
 	SessionID string
 
 	raw    string
+	inner  string // what was encrypted in raw; "" if nothing was
 	alg    string
 	claims string // the verified payload, which the fields above are parts of
 	quirks Quirks
@@ -41,8 +42,18 @@ type IDToken struct {
 	provider string
 }
 
-// Raw returns the token as it came, to use as an id_token_hint.
+// Raw returns the token as it came. To send it as an id_token_hint there is Hint.
 func (t *IDToken) Raw() string { return t.raw }
+
+// Hint returns the token to send as an id_token_hint. Of one that was encrypted it
+// is the signed one inside, as Core section 3.1.2.1 demands: the OP cannot read what
+// is encrypted for the client.
+func (t *IDToken) Hint() string {
+	if t.inner != "" {
+		return t.inner
+	}
+	return t.raw
+}
 
 // Algorithm is what the token was signed with, e.g. "RS256", or "none".
 func (t *IDToken) Algorithm() string { return t.alg }
@@ -222,7 +233,7 @@ func (c *Client) verifyIDToken(ctx context.Context, raw string, x expectation) (
 }
 
 func (c *Client) checkIDToken(ctx context.Context, k *checker, raw string, x expectation) (*IDToken, error) {
-	v, err := c.openIDToken(ctx, k, raw, x.tokenEndpoint)
+	v, signed, err := c.openIDToken(ctx, k, raw, x.tokenEndpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -240,6 +251,9 @@ func (c *Client) checkIDToken(ctx context.Context, k *checker, raw string, x exp
 		return nil, err
 	}
 	t := w.token(raw, v.Header.Alg, v.Payload)
+	if signed != raw {
+		t.inner = signed
+	}
 	t.quirks = c.c.Quirks
 	if own := c.p.md().Issuer; own != t.Issuer {
 		t.provider = own
@@ -272,27 +286,27 @@ func (c *Client) checkClaims(k *checker, w *idClaims, alg string, x expectation)
 }
 
 // openIDToken decrypts, if that was agreed, and verifies the signature (Core
-// section 3.1.3.7 (1, 6, 7, 8)).
-func (c *Client) openIDToken(ctx context.Context, k *checker, raw string, tokenEndpoint bool) (jose.Verified, error) {
+// section 3.1.3.7 (1, 6, 7, 8)). signed is the token without its encryption.
+func (c *Client) openIDToken(ctx context.Context, k *checker, raw string, tokenEndpoint bool) (v jose.Verified, signed string, err error) {
 	if err := c.takesIDTokens(); err != nil {
-		return jose.Verified{}, err
+		return jose.Verified{}, "", err
 	}
 	m := &c.c.Metadata
-	raw, err := c.decryptIfAgreed(k, raw, m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc)
+	signed, err = c.decryptIfAgreed(k, raw, m.IDTokenEncryptedResponseAlg, m.IDTokenEncryptedResponseEnc)
 	if err != nil {
-		return jose.Verified{}, err
+		return jose.Verified{}, "", err
 	}
 	if c.idTokenAlgs[0] == "none" {
 		if err := k.that(tokenEndpoint, BadAlgorithm, "Core 3.1.3.7 (6)", "an unsigned token came from the token endpoint", "", ""); err != nil {
-			return jose.Verified{}, err
+			return jose.Verified{}, "", err
 		}
-		v, err := jose.ReadUnsigned(raw)
-		if err != nil {
-			return jose.Verified{}, k.failed(signatureRefused(err), "the token is unsigned, as agreed")
+		if v, err = jose.ReadUnsigned(signed); err != nil {
+			return jose.Verified{}, "", k.failed(signatureRefused(err), "the token is unsigned, as agreed")
 		}
-		return v, nil
+		return v, signed, nil
 	}
-	return c.verifySignature(ctx, k, raw, c.idTokenAlgs)
+	v, err = c.verifySignature(ctx, k, signed, c.idTokenAlgs)
+	return v, signed, err
 }
 
 // takesIDTokens refuses what the OP signs for a client that has agreed on no

@@ -81,7 +81,7 @@ func (c *Client) Logout(p LogoutParams) (*LogoutRequest, error) {
 		if !c.p.made(p.IDToken) {
 			return bad("IDToken", "it is of another OP")
 		}
-		v.Set("id_token_hint", p.IDToken.raw)
+		v.Set("id_token_hint", p.IDToken.Hint())
 	}
 	r := &LogoutRequest{endpoint: md.EndSessionEndpoint, params: v}
 	if uri := p.PostLogoutRedirectURI; uri != "" {
@@ -147,7 +147,7 @@ func (c *Client) VerifyLogoutToken(ctx context.Context, raw string) (_ *LogoutTo
 	if c.idTokenAlgs[0] == "none" {
 		return nil, &UnsupportedError{Feature: "back-channel logout", Detail: "the client's ID Tokens are unsigned, and a logout token must not be (Back-Channel Logout 2.6)"}
 	}
-	v, err := c.openIDToken(ctx, k, raw, false)
+	v, _, err := c.openIDToken(ctx, k, raw, false)
 	if err != nil {
 		return nil, err
 	}

@@ -352,6 +352,7 @@ func (t *Tokens) Valid(now time.Time, margin time.Duration) bool {
 // has more is read at once or not at all.
 type tokensExport struct {
 	IDToken      string                `json:"id,omitempty"`
+	Inner        string                `json:"idi,omitempty"`
 	Claims       json.RawMessage       `json:"claims,omitempty"`
 	Alg          string                `json:"alg,omitempty"`
 	AccessToken  string                `json:"at,omitempty"`
@@ -381,7 +382,7 @@ func (t *Tokens) Export() ([]byte, error) {
 	}
 	if id := t.IDToken; id != nil {
 		x.IDToken, x.Claims, x.Alg, x.EmailString = id.raw, json.RawMessage(id.claims), id.alg, id.quirks.EmailVerifiedString
-		x.Provider = id.provider
+		x.Inner, x.Provider = id.inner, id.provider
 	}
 	return json.Marshal(x)
 }
@@ -415,7 +416,7 @@ func ImportTokens(data []byte, issuer, clientID string) (*Tokens, error) {
 		if known := x.Provider != "" && x.Provider == issuer; id.Issuer != issuer && !known || !slices.Contains(id.Audience, clientID) {
 			return nil, bad("they belong to another issuer or client", nil)
 		}
-		id.quirks.EmailVerifiedString, id.provider = x.EmailString, x.Provider
+		id.quirks.EmailVerifiedString, id.provider, id.inner = x.EmailString, x.Provider, x.Inner
 		t.IDToken = id
 	}
 	return t, nil
