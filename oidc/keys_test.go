@@ -11,10 +11,13 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"rely.example/oidc"
 	"rely.example/oidctest"
@@ -267,4 +270,27 @@ func TestFailedKeysAreTold(t *testing.T) {
 	if want := []oidc.NoticeKind{oidc.NoticeKeys}; !slices.Equal(kinds, want) {
 		t.Errorf("told %v, want %v", kinds, want)
 	}
+}
+
+// TestSlowKeysAreWaitedFor: for as long as Options.Timeout says, as for any other
+// answer of the OP.
+func TestSlowKeysAreWaitedFor(t *testing.T) {
+	bubble(t, func(t *testing.T, op *oidctest.OP) {
+		r := setup(t, op)
+		r.opts.Timeout = 30 * time.Second
+		r.opts.HTTPClient = &http.Client{Transport: op.HTTPClient().Transport} // without a time of its own
+		r.discover()
+		r.client()
+		res, err := op.HTTPClient().Get(op.URL(oidctest.EndpointJWKS))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		keys, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		op.Intercept(oidctest.EndpointJWKS, after(20*time.Second, respond(200, "application/json", string(keys))))
+		r.mustLogin()
+	})
 }

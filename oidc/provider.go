@@ -359,7 +359,8 @@ func unusable(step, spec, member string, err error) *ProtocolError {
 // keys are never shared between issuers (hostile catalogue case 69).
 func (e *env) remoteKeys(uri string) keySource {
 	return jose.NewRemote(jose.RemoteConfig{
-		Now: e.opts.Now,
+		Now:          e.opts.Now,
+		FetchTimeout: max(e.config.Timeout, DefaultTimeout), // below it there is room for the retry
 		Fetch: func(ctx context.Context) (jose.Fetched, error) {
 			res, err := e.do(ctx, &fetch.Request{Purpose: StepKeys, URL: uri,
 				Accept: []string{"application/json", "application/jwk-set+json"}})
