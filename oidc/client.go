@@ -207,6 +207,10 @@ func NewClient(p *Provider, config ClientConfig) (*Client, error) {
 	config.Metadata = config.Metadata.clone()
 	config.Keys = slices.Clone(config.Keys)
 	config.TrustedAudiences = slices.Clone(config.TrustedAudiences)
+	if o := config.RequestObject; o != nil {
+		own := *o
+		config.RequestObject = &own
+	}
 	if o := config.OAuthOnly; o != nil {
 		config.OAuthOnly = &OAuthOnly{Endpoint: o.Endpoint, SubjectMember: o.SubjectMember, Header: o.Header.Clone()}
 	}

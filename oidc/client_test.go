@@ -178,6 +178,13 @@ func TestClientKeepsItsConfiguration(t *testing.T) {
 	if sent := op.Requests(oidctest.EndpointUserInfo)[0].Header.Get("X-Api"); sent != "1" {
 		t.Errorf("sent X-Api %q", sent)
 	}
+	r := setupWith(t, newOP(t), []oidc.Key{testKey()})
+	object := &oidc.RequestObject{}
+	r.client(func(c *oidc.ClientConfig) { c.RequestObject = object })
+	object.ByReference = true
+	if req, err := r.c.Begin(t.Context(), oidc.AuthParams{}); err != nil || !strings.Contains(req.URL(), "request=") {
+		t.Errorf("got %v, %v, want a request object by value", req, err)
+	}
 }
 
 // TestZeroClientPrints: a client that was not made prints as one that is of nobody.
