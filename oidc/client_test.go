@@ -2,6 +2,7 @@ package oidc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -191,5 +192,19 @@ func TestClientKeepsItsConfiguration(t *testing.T) {
 func TestZeroClientPrints(t *testing.T) {
 	if text := fmt.Sprintf("%v %v", oidc.Client{}, oidc.Client{}.LogValue()); strings.Contains(text, "PANIC") {
 		t.Error(text)
+	}
+}
+
+// TestNothingGiven: tokens or a registration that are nil are refused like others
+// that do not serve.
+func TestNothingGiven(t *testing.T) {
+	r := setup(t, newOP(t))
+	wantInput(t, r.c.RevokeTokens(t.Context(), nil), oidc.BadParameter)
+	_, read := r.p.ReadRegistration(t.Context(), nil)
+	_, updated := r.p.UpdateRegistration(t.Context(), nil, r.metadata())
+	for _, err := range []error{read, updated, r.p.DeleteRegistration(t.Context(), nil)} {
+		if _, ok := errors.AsType[*oidc.UnsupportedError](err); !ok {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -131,7 +131,7 @@ func (p *Provider) DeleteRegistration(ctx context.Context, r *Registration) (err
 // manageable refuses to send the registration access token anywhere but to the
 // OP (hostile catalogue case 77).
 func (p *Provider) manageable(r *Registration) error {
-	if r.URI == "" || r.AccessToken == "" {
+	if r == nil || r.URI == "" || r.AccessToken == "" {
 		return &UnsupportedError{Feature: "registration management", Detail: "the registration has no registration_client_uri and registration_access_token (RFC 7592)"}
 	}
 	md := p.md()

@@ -313,6 +313,9 @@ func (c *Client) RevokeTokens(ctx context.Context, t *Tokens) (err error) {
 	ctx, call := c.call(ctx, "RevokeTokens")
 	defer call.end(&err)
 	var first error
+	if t == nil {
+		return &InputError{Reason: BadParameter, Field: "Tokens", Detail: "they are nil"}
+	}
 	if t.RefreshToken != "" {
 		first = c.Revoke(ctx, t.RefreshToken, "refresh_token")
 	}
