@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -337,5 +339,69 @@ func TestGrantOfTheRightLogin(t *testing.T) {
 	g := r.loginWith("bob", "one")
 	if g.SessionID() != "one" || g.ClientID() != r.client.ID() || g.Started().Sub(r.op.Now()).Abs() > time.Minute || g.Expires().Sub(g.Started()) != rp.DefaultGrantLifetime {
 		t.Errorf("got %v from %v to %v", g, g.Started(), g.Expires())
+	}
+}
+
+// TestCloseWaitsForRevocations: a login that is refused while the RP is being
+// closed leaves no tokens at the OP.
+func TestCloseWaitsForRevocations(t *testing.T) {
+	r := setup(t)
+	state, a := r.begin()
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once // a second attempt follows
+	r.store.set(func(_ context.Context, op, key string) error {
+		if op == "create" && store.Class(key) == "grant" {
+			once.Do(func() { close(arrived) })
+			<-goOn
+			return errDown
+		}
+		return nil
+	}, nil)
+	finished := make(chan error, 1)
+	go func() {
+		_, err := r.rp.Finish(t.Context(), a, here(state))
+		finished <- err
+	}()
+	<-arrived
+	closed := make(chan error, 1)
+	go func() { closed <- r.rp.Close() }()
+	for !r.rp.Health(t.Context()).Closed {
+		runtime.Gosched()
+	}
+	close(goOn)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if n := len(r.op.Requests(oidctest.EndpointRevocation)); n == 0 {
+		t.Error("Close returned before the tokens were revoked")
+	}
+	want(t, <-finished, rp.StoreUnavailable)
+}
+
+// TestCloseRevokesWhatItCannotSave: a grant that was ended while its new tokens
+// waited for the store.
+func TestCloseRevokesWhatItCannotSave(t *testing.T) {
+	r := setup(t)
+	g := r.mustLogin()
+	r.expire()
+	var exchanged atomic.Bool
+	r.wire.set(nil, func(*http.Request) error { exchanged.Store(true); return nil })
+	r.store.set(func(_ context.Context, op, _ string) error {
+		if op == "replace" && exchanged.Load() {
+			return errDown
+		}
+		return nil
+	}, nil)
+	_, err := g.Tokens(t.Context())
+	want(t, err, rp.StoreUnavailable)
+	r.store.up()
+	if n, err := r.newRP(nil).End(t.Context(), r.op.Issuer, g.Subject(), ""); err != nil || n != 1 {
+		t.Fatalf("ended %d, %v", n, err)
+	}
+	if err := r.rp.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := len(r.op.Requests(oidctest.EndpointRevocation)); n == 0 {
+		t.Error("the tokens that nobody has were not revoked")
 	}
 }

@@ -636,3 +636,51 @@ func TestRevocationOutlivesPanics(t *testing.T) {
 		t.Errorf("got %v, asked %v", err, asked.Load())
 	}
 }
+
+// TestRefreshGivesTheSameAccessToken: some OPs give the access token that they gave
+// before, as long as it lives, with what is left of its life or without a word of it.
+func TestRefreshGivesTheSameAccessToken(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		lifetime any           // expires_in; nil is none
+		want     time.Duration // from now on
+	}{
+		{"new_expiry", 1200, 20 * time.Minute},
+		{"no_expiry", nil, 6 * time.Minute},
+	} {
+		for _, keep := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s_rotated_%t", c.name, !keep), func(t *testing.T) {
+				r := setup(t, func(c *oidctest.Config) { c.KeepRefreshTokens = keep })
+				g := r.mustLogin()
+				old, err := g.Tokens(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.op.TamperTokenResponse(func(m map[string]any) {
+					m["access_token"] = old.AccessToken
+					delete(m, "id_token")
+					delete(m, "expires_in")
+					if c.lifetime != nil {
+						m["expires_in"] = c.lifetime
+					}
+				})
+				r.op.Advance(4 * time.Minute) // of ten
+				other, err := r.newRP(nil).Grant(t.Context(), g.State())
+				if err != nil {
+					t.Fatal(err)
+				}
+				tok, err := g.Refresh(t.Context())
+				if err != nil || tok.AccessToken != old.AccessToken || r.refreshes() != 1 {
+					t.Fatalf("got %v, %v after %d refreshes", tok, err, r.refreshes())
+				}
+				if left := tok.Expiry.Sub(r.op.Now()).Round(time.Second); left != c.want {
+					t.Errorf("it lives for %v, want %v", left, c.want)
+				}
+				// A process that began with what was there before asks for its own, and gets it.
+				if _, err := other.Refresh(t.Context()); err != nil || r.refreshes() != 2 {
+					t.Errorf("another process: %v after %d refreshes", err, r.refreshes())
+				}
+			})
+		}
+	}
+}

@@ -48,6 +48,8 @@ type flight struct {
 	done chan struct{}
 	held *held // valid after done
 	err  error
+	// renewed is whether held is what the OP gave to this flight.
+	renewed bool
 	// panicked is what a hook of the application said when it panicked, with the
 	// stack; "" if none did.
 	panicked string
@@ -91,11 +93,18 @@ func (g *Grant) refresh(ctx context.Context, have *held, force bool) (*held, err
 			return nil, f.err
 		}
 		g.held.Store(f.held)
-		if !force || f.held.grant.tokens.AccessToken != have.grant.tokens.AccessToken {
+		if !force || f.renewed || f.held.grant.renewedSince(have.grant) {
 			return f.held, nil
 		}
 	}
 	return nil, &Error{Reason: RefreshFailed, Detail: "the access token did not change"}
+}
+
+// renewedSince reports whether somebody refreshed after what the caller has. The
+// access token alone does not tell: some OPs give the same one while it lives.
+func (g *grantRecord) renewedSince(have *grantRecord) bool {
+	return g.tokens.AccessToken != have.tokens.AccessToken || g.tokens.RefreshToken != have.tokens.RefreshToken ||
+		g.obtained.UnixMilli() != have.obtained.UnixMilli() // the precision of a record
 }
 
 // fly joins the refresh of a grant that is under way, or begins one.
@@ -114,7 +123,7 @@ func (r *RP) fly(ctx context.Context, place string, have *held, force bool) (*fl
 	r.running.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, flightTimeout)
 		defer cancel()
-		f.panicked = caught(func() { f.held, f.err = r.renew(ctx, place, have, force) })
+		f.panicked = caught(func() { f.held, f.err = r.renew(ctx, f, place, have, force) })
 		r.mu.Lock()
 		delete(r.flights, place)
 		r.mu.Unlock()
@@ -145,7 +154,7 @@ func rethrow(panicked string) {
 
 // renew takes hold of the grant and refreshes it. With an error it may return
 // what there was before, for who can do with it.
-func (r *RP) renew(ctx context.Context, place string, have *held, force bool) (*held, error) {
+func (r *RP) renew(ctx context.Context, f *flight, place string, have *held, force bool) (*held, error) {
 	for look := firstLook; ; look = min(2*look, lastLook) {
 		if err := r.saveWaiting(ctx, place); err != nil {
 			return nil, err
@@ -155,7 +164,7 @@ func (r *RP) renew(ctx context.Context, place string, have *held, force bool) (*
 			return nil, err
 		}
 		g, now := h.grant, r.now()
-		if force && g.tokens.AccessToken != have.grant.tokens.AccessToken || !force && g.fresh(now, r.margin) {
+		if force && g.renewedSince(have.grant) || !force && g.fresh(now, r.margin) {
 			return h, nil // somebody did it
 		}
 		if g.tokens.RefreshToken == "" {
@@ -187,7 +196,7 @@ func (r *RP) renew(ctx context.Context, place string, have *held, force bool) (*
 		mine.holder, mine.holdUntil = r.instance, now.Add(holdLifetime)
 		marked, err := r.replace(ctx, place, h, &mine)
 		if err == nil {
-			return r.exchange(ctx, place, c, marked, force)
+			return r.exchange(ctx, f, place, c, marked, force)
 		}
 		if !isConflict(err) {
 			return h.unless(force, now, err)
@@ -223,7 +232,7 @@ func (r *RP) replace(ctx context.Context, place string, h *held, next *grantReco
 }
 
 // exchange asks the OP, with the hold on the grant in h, and sorts the answer.
-func (r *RP) exchange(ctx context.Context, place string, c *oidc.Client, h *held, force bool) (*held, error) {
+func (r *RP) exchange(ctx context.Context, f *flight, place string, c *oidc.Client, h *held, force bool) (*held, error) {
 	g := h.grant
 	call, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
@@ -238,7 +247,12 @@ func (r *RP) exchange(ctx context.Context, place string, c *oidc.Client, h *held
 	next.holder, next.holdUntil, next.failures, next.retryAt = "", time.Time{}, 0, time.Time{}
 	if err == nil {
 		next.tokens, next.obtained = t, r.now()
-		return r.save(ctx, place, &unsaved{client: c, used: h, next: &next}, force)
+		if t.AccessToken == g.tokens.AccessToken && t.Expiry.IsZero() && next.obtained.Before(g.tokens.Expiry) {
+			t.Expiry = g.tokens.Expiry // of that very token the OP has told it
+		}
+		kept, err := r.save(ctx, place, &unsaved{client: c, used: h, next: &next}, force)
+		f.renewed = err == nil && kept != h
+		return kept, err
 	}
 	if op, ok := errors.AsType[*oidc.OPError](err); ok && op.Code == "invalid_grant" {
 		return r.over(ctx, place, h, force, err)
@@ -301,6 +315,7 @@ func (r *RP) save(ctx context.Context, place string, u *unsaved, force bool) (*h
 			return h, nil
 		}
 		if errors.Is(err, GrantEnded) {
+			r.discard(ctx, u.client, u.next.tokens)
 			return nil, err
 		}
 		if pause(ctx, wait) != nil {
@@ -337,8 +352,8 @@ func (r *RP) saveOnce(ctx context.Context, place string, u *unsaved) (*held, err
 			return kept, err
 		}
 		if h, err = r.load(ctx, place, nil); errors.Is(err, GrantEnded) {
-			// A logout came meanwhile and wins. The new tokens are nobody's.
-			r.discard(ctx, u.client, u.next.tokens)
+			// A logout came meanwhile and wins. The new tokens are nobody's, and
+			// the caller discards them.
 			return nil, err
 		} else if err != nil {
 			return nil, err
@@ -372,6 +387,9 @@ func (r *RP) saveWaiting(ctx context.Context, place string) error {
 		u.done = true
 		r.forget(place)
 	}
+	if errors.Is(err, GrantEnded) {
+		r.discard(ctx, u.client, u.next.tokens)
+	}
 	return err
 }
 
@@ -399,11 +417,15 @@ func (r *RP) saveAll() error {
 	r.mu.Unlock()
 	lost := 0
 	var last error
+	var nobodys []*unsaved
 	for place, u := range all {
-		if _, err := r.saveOnce(ctx, place, u); err != nil && !errors.Is(err, GrantEnded) {
+		if _, err := r.saveOnce(ctx, place, u); errors.Is(err, GrantEnded) {
+			nobodys = append(nobodys, u)
+		} else if err != nil {
 			lost, last = lost+1, err
 		}
 	}
+	revokeAll(nobodys) // once everything is saved: an OP may be slow
 	if lost > 0 {
 		return &Error{Reason: StoreUnavailable, Detail: fmt.Sprintf("%d refreshed grants could not be saved; their users must log in again", lost), Err: last}
 	}
@@ -411,18 +433,43 @@ func (r *RP) saveAll() error {
 }
 
 // discard revokes tokens that nobody will ever have, as far as the OP lets us.
-// Nobody waits for it but Close.
+// Nobody waits for it but Close; once that waits, the caller does, for whom it
+// waits.
 func (r *RP) discard(ctx context.Context, c *oidc.Client, t *oidc.Tokens) {
 	revoke := func() {
-		r.detached(ctx, func(ctx context.Context) {
-			_ = c.RevokeTokens(ctx, t) // the tokens are lost in any case
+		_ = caught(func() { // nobody wants to be told
+			r.detached(ctx, func(ctx context.Context) {
+				_ = c.RevokeTokens(ctx, t) // the tokens are lost in any case
+			})
 		})
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.closed {
-		r.running.Go(func() { _ = caught(revoke) }) // nobody waits to be told
+	closed := r.closed
+	if !closed {
+		r.running.Go(revoke)
 	}
+	r.mu.Unlock()
+	if closed {
+		revoke()
+	}
+}
+
+// revokeAll is discard for all that Close could not save, a few at a time and
+// within the time of one.
+func revokeAll(all []*unsaved) {
+	const atOnce = 8
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
+	defer cancel()
+	slots := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
+	for _, u := range all {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			_ = caught(func() { _ = u.client.RevokeTokens(ctx, u.next.tokens) })
+		})
+	}
+	running.Wait()
 }
 
 // detached runs f, which must not end with the caller, within its own time.

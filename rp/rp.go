@@ -515,8 +515,8 @@ func (r *RP) enter() (done func(), err error) {
 	return r.running.Done, nil
 }
 
-// Close waits for the logins and refreshes that are under way, and saves what the store
-// could not take earlier. It fails if something is lost by that: those users
+// Close waits for the logins and refreshes that are under way, saves what the store
+// could not take earlier, and revokes what is nobody's. It fails if something is lost by that: those users
 // must log in again. It also closes the Providers that Configured and Dynamic have
 // made for it. It may be called more than once. Afterwards no login begins or ends
 // (Closed), and nothing is refreshed or fetched any more.
