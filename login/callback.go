@@ -12,6 +12,7 @@ import (
 
 	"rely.example/oidc"
 	"rely.example/rp"
+	"rely.example/store"
 )
 
 // Callback finishes a login: it reads the OP's answer, makes every check, keeps
@@ -22,21 +23,23 @@ import (
 // An answer that comes as a fragment reaches no server: the page that Handler
 // serves for it posts it as the field fragment.
 func (m *Manager) Callback(w http.ResponseWriter, r *http.Request) (s *Session, returnTo string, err error) {
-	s, returnTo, _, err = m.callback(w, r)
+	s, returnTo, _, _, err = m.callback(w, r)
 	return s, returnTo, err
 }
 
 // fragmentField is the form field in which the page at Callback posts a fragment.
 const fragmentField = "fragment"
 
-func (m *Manager) callback(w http.ResponseWriter, r *http.Request) (s *Session, returnTo string, why purpose, err error) {
+// callback also tells what the login was for, and if that was a check, where the
+// session is that was checked; "" if storeless.
+func (m *Manager) callback(w http.ResponseWriter, r *http.Request) (s *Session, returnTo string, why purpose, checked string, err error) {
 	a, err := m.readResponse(r)
 	if err != nil {
-		return nil, "", "", err
+		return nil, "", "", "", err
 	}
 	state, err := m.pendingKey(r, a)
 	if err != nil {
-		return nil, "", "", err
+		return nil, "", "", "", err
 	}
 	name := m.loginCookie(state)
 	value := cookie(r, name)
@@ -48,17 +51,23 @@ func (m *Manager) callback(w http.ResponseWriter, r *http.Request) (s *Session, 
 	if m.c.Storeless {
 		login, err = m.finishSealed(r, a, name, parts)
 	} else {
+		if why == forCheck {
+			// Finish takes the login, and leaves nothing of it if the OP says no.
+			if begun, err := m.rp.Peek(r.Context(), a, rp.Arrival{Binding: value, RedirectURI: m.arrivedAt(r)}); err == nil {
+				_, checked = readLoginData(begun.Data)
+			}
+		}
 		login, err = m.finish(r, a, value)
 	}
 	if err != nil {
 		if spent(err) && value != "" {
 			m.dropCookie(w, name)
 		}
-		return nil, "", why, err
+		return nil, "", why, checked, err
 	}
 	m.dropCookie(w, name)
 	s, err = m.settle(w, r, login)
-	return s, m.returnTo(login.returnTo), why, err
+	return s, m.returnTo(login.returnTo), why, checked, err
 }
 
 // spent reports whether an error leaves nothing of the login that the browser's
@@ -175,7 +184,7 @@ func (m *Manager) settle(w http.ResponseWriter, r *http.Request, login finished)
 		}
 	}
 	if m.c.OnLogin != nil {
-		if err := m.c.OnLogin(r.Context(), s); err != nil {
+		if err := m.admit(r.Context(), s, login); err != nil {
 			return nil, m.giveUp(r.Context(), login, &Error{Reason: LoginRefused, Err: err})
 		}
 	}
@@ -188,6 +197,20 @@ func (m *Manager) settle(w http.ResponseWriter, r *http.Request, login finished)
 	m.forgetOld(r, login.before)
 	m.setCookie(w, m.session, value, m.cookieAge(s.d), http.SameSiteLaxMode)
 	return s, nil
+}
+
+// admit asks OnLogin. One that panics leaves a login that nobody can reach, which is
+// given up; the panic goes on to the server.
+func (m *Manager) admit(ctx context.Context, s *Session, login finished) error {
+	returned := false
+	defer func() {
+		if !returned {
+			_ = m.giveUp(ctx, login, nil)
+		}
+	}()
+	err := m.c.OnLogin(ctx, s)
+	returned = true
+	return err
 }
 
 // revokeTimeout bounds how long a user waits for the OP to hear that tokens are
@@ -244,12 +267,12 @@ func (m *Manager) handleCallback(w http.ResponseWriter, r *http.Request) {
 		m.fragmentPage(w)
 		return
 	}
-	_, returnTo, why, err := m.callback(w, r)
+	_, returnTo, why, checked, err := m.callback(w, r)
 	switch {
 	case err == nil:
 		m.redirect(w, m.origin+returnTo)
 	case why == forCheck && asked(err):
-		m.endedAtOP(w, r)
+		m.endedAtOP(w, r, checked)
 	case stale(err) && m.loggedIn(r):
 		// A tab that was left open, or the back button: the user is logged in.
 		m.redirect(w, m.origin+m.c.Home)
@@ -290,11 +313,36 @@ func asked(err error) bool {
 }
 
 // endedAtOP ends the session because a check found that the OP has none (Session
-// Management section 3).
-func (m *Manager) endedAtOP(w http.ResponseWriter, r *http.Request) {
-	if _, err := m.endSession(w, r); err != nil {
+// Management section 3). The cookie of the session does not come along with an
+// answer by form_post; it is at the place checked.
+func (m *Manager) endedAtOP(w http.ResponseWriter, r *http.Request, checked string) {
+	over, err := m.endSession(w, r)
+	if err == nil && over == nil && checked != "" {
+		err = m.endChecked(r.Context(), checked)
+	}
+	if err != nil {
 		m.fail(w, r, err)
 		return
 	}
 	m.afterLogout(w)
+}
+
+// endChecked ends the session at a place, if there is one.
+func (m *Manager) endChecked(ctx context.Context, place string) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	rec, err := m.c.Store.Load(ctx, place)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return storeFailed("looking for the session", err)
+	}
+	d, err := m.openSession(place, rec.Value)
+	if err != nil {
+		return nil // nobody can read it, so it is nobody's session
+	}
+	s := d.session(m, place)
+	_, err = m.endStored(ctx, &s)
+	return err
 }

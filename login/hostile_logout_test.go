@@ -2,6 +2,9 @@ package login_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"io"
 	"net/http"
@@ -572,6 +575,89 @@ func TestSessionCheckOfEncryptedTokens(t *testing.T) {
 				t.Errorf("the hint has %d dots, want the 2 of a signed token", strings.Count(hint, "."))
 			}
 		})
+	}
+}
+
+// encrypting is a client at an OP that encrypts for it.
+func encrypting(t *testing.T, op *oidctest.OP, redirectURI string) *oidc.Client {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := oidc.Key{Use: "enc", Private: private}
+	set, err := oidc.PublicJWKS(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := oidc.Discover(t.Context(), op.Issuer, &oidc.Options{HTTPClient: op.HTTPClient(), AllowPrivate: []string{"127.0.0.1", "localhost", "op.test"}, Now: op.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	reg, err := p.Register(t.Context(), oidc.ClientMetadata{RedirectURIs: []string{redirectURI}, JWKS: set, IDTokenEncryptedResponseAlg: "ECDH-ES+A256KW"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := reg.ClientConfig(key)
+	config.Encryption = oidc.JWE()
+	c, err := oidc.NewClient(p, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestEncryptedLogoutTokenOfSeveralOPs: whose it is cannot be read before it is opened.
+func TestEncryptedLogoutTokenOfSeveralOPs(t *testing.T) {
+	one, two, plain := newOP(t), newOP(t), newOP(t)
+	a, z := encrypting(t, one, origin+"/auth/callback/one"), encrypting(t, two, origin+"/auth/callback/two")
+	d := rp.Only(newClient(t, plain, origin+"/auth/callback"), a, z)
+	r := setupAt(t, one, func(c *login.Config) { c.Directory = d })
+	b := r.browser()
+	b.at = two.Browser()
+	b.mustLoginBy("/auth/login?"+url.Values{"issuer": {two.Issuer}, "return_to": {"/page"}}.Encode(), "/page")
+	r.op, r.client = two, z
+	token := r.logoutToken(oidctest.Logout{Subject: b.session().Subject})
+	wantStatus(t, r.backChannel(token[:len(token)-4]+"AAAA"), http.StatusBadRequest)
+	if !b.loggedIn() {
+		t.Fatal("a token that was tampered with logged the user out")
+	}
+	wantStatus(t, r.backChannel(token), http.StatusOK)
+	if b.loggedIn() {
+		t.Error("the next request still has a session")
+	}
+	wantStatus(t, r.backChannel(token), http.StatusBadRequest)
+}
+
+// TestEncryptedLogoutTokenForNobody: no client that registered nothing tries.
+func TestEncryptedLogoutTokenForNobody(t *testing.T) {
+	one, two := newOP(t), newOP(t)
+	d := rp.Only(newClient(t, one, origin+"/auth/callback/one"), newClient(t, two, origin+"/auth/callback/two"))
+	r := setupAt(t, one, func(c *login.Config) { c.Directory = d })
+	wantStatus(t, r.backChannel("e30.AA.AA.AA.AA"), http.StatusBadRequest)
+}
+
+// TestSessionCheckByFormPost: the session cookie does not come along with the answer,
+// and yet the session ends, wherever its cookie is.
+func TestSessionCheckByFormPost(t *testing.T) {
+	r := setup(t, formPost)
+	b := r.browser()
+	b.mustLogin("/")
+	value := b.cookies["__Host-rely"]
+	b.at = r.op.Browser() // logged out at the OP
+	res := b.deliver(b.toOP(b.send(request("GET", "/auth/login?check=1&return_to=/page", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"), false)))
+	if res.StatusCode != http.StatusOK || !strings.Contains(text(res), "You are logged out") {
+		t.Errorf("status %d: %s", res.StatusCode, text(res))
+	}
+	b.cookies["__Host-rely"] = value
+	if b.loggedIn() {
+		t.Error("the session goes on")
+	}
+	for _, rec := range r.store.made {
+		if _, err := r.store.Load(t.Context(), rec.Key); store.Class(rec.Key) == "grant" && !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the grant is still there: %v", err)
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"rely.example/oidc"
 	"rely.example/oidctest"
 	"rely.example/rp"
+	"rely.example/store"
 )
 
 func TestLogin(t *testing.T) {
@@ -219,6 +220,32 @@ func TestOnLoginRefuses(t *testing.T) {
 	}
 	if len(r.op.Requests(oidctest.EndpointRevocation)) == 0 {
 		t.Error("the tokens of the refused login were not revoked")
+	}
+}
+
+// TestOnLoginPanics: nothing is left of a login that nobody can reach, and the server
+// hears of the panic.
+func TestOnLoginPanics(t *testing.T) {
+	r := setup(t, func(c *login.Config) {
+		c.OnLogin = func(context.Context, *login.Session) error { panic("a fault of the application") }
+	})
+	b := r.browser()
+	cb := b.toOP(b.navigate("/"))
+	func() {
+		defer func() {
+			if v := recover(); v != "a fault of the application" {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		b.deliver(cb)
+	}()
+	for _, rec := range r.store.made {
+		if _, err := r.store.Load(t.Context(), rec.Key); store.Class(rec.Key) == "grant" && !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the grant is still there: %v", err)
+		}
+	}
+	if len(r.op.Requests(oidctest.EndpointRevocation)) == 0 {
+		t.Error("the tokens of the login were not revoked")
 	}
 }
 

@@ -101,6 +101,11 @@ func (m *Manager) endSession(w http.ResponseWriter, r *http.Request) (*over, err
 		}
 		return &over{s, t.IDToken}, nil
 	}
+	return m.endStored(ctx, s)
+}
+
+// endStored ends a session that is in the store, and its grant.
+func (m *Manager) endStored(ctx context.Context, s *Session) (*over, error) {
 	o := &over{session: s}
 	if err := m.c.Store.Delete(ctx, s.place); err != nil {
 		return nil, storeFailed("ending the session", err)
@@ -281,16 +286,7 @@ func (m *Manager) BackChannel(w http.ResponseWriter, r *http.Request) (n int, er
 	if len(f["logout_token"]) != 1 || f.Get("logout_token") == "" {
 		return 0, &Error{Reason: BadRequest, Detail: "the form holds no logout_token, or several (Back-Channel Logout 2.5)"}
 	}
-	raw := f.Get("logout_token")
-	issuer, err := m.issuerOf(r.Context(), raw)
-	if err != nil {
-		return 0, err
-	}
-	c, err := m.client(r.Context(), issuer)
-	if err != nil {
-		return 0, err
-	}
-	t, err := c.VerifyLogoutToken(r.Context(), raw)
+	t, err := m.verifyLogout(r.Context(), f.Get("logout_token"))
 	if err != nil {
 		return 0, err
 	}
@@ -346,6 +342,53 @@ func BackChannelStatus(err error) int {
 		return http.StatusBadRequest
 	}
 	return http.StatusServiceUnavailable
+}
+
+// maxDecrypting bounds how many clients try to read an encrypted logout token,
+// which anybody may send.
+const maxDecrypting = 8
+
+// verifyLogout verifies a logout token at the client that it is for. An encrypted
+// one does not tell which that is, so that those that registered for encryption try
+// in turn, as far as the directory lists them; it verifies at its issuer's alone.
+func (m *Manager) verifyLogout(ctx context.Context, raw string) (*oidc.LogoutToken, error) {
+	const partsOfJWE = 5
+	if strings.Count(raw, ".") != partsOfJWE-1 || len(m.choices) == 1 && m.c.AllowIssuer == nil {
+		issuer, err := m.issuerOf(ctx, raw)
+		if err != nil {
+			return nil, err
+		}
+		c, err := m.client(ctx, issuer)
+		if err != nil {
+			return nil, err
+		}
+		return c.VerifyLogoutToken(ctx, raw)
+	}
+	failed := error(&rp.Error{Reason: rp.UnknownIssuer, Detail: "the logout token is encrypted, and no client here registered for that"})
+	tries := 0
+	for _, issuer := range m.choices {
+		if !m.allow(issuer) {
+			continue
+		}
+		c, err := m.client(ctx, issuer)
+		if err == nil {
+			if c.Metadata().IDTokenEncryptedResponseAlg == "" {
+				continue
+			}
+			if tries++; tries > maxDecrypting {
+				break
+			}
+			var t *oidc.LogoutToken
+			if t, err = c.VerifyLogoutToken(ctx, raw); err == nil {
+				return t, nil
+			}
+		}
+		// Whether it might be right later is what the OP must hear.
+		if BackChannelStatus(failed) != http.StatusServiceUnavailable {
+			failed = err
+		}
+	}
+	return nil, failed
 }
 
 // issuerOf finds at which OP's client a logout token is to be verified: at the

@@ -148,7 +148,12 @@ func (op *OP) LogoutToken(clientID string, l Logout, faults ...LogoutFault) (str
 		}
 		table[i].edit(d, now)
 	}
-	return d.sign()
+	signed, err := d.sign()
+	if err != nil {
+		return "", err
+	}
+	// As ID Tokens are (section 2.4).
+	return x.encrypted(signed, c.IDTokenEncryptedResponseAlg, c.IDTokenEncryptedResponseEnc)
 }
 
 // unagreedAlg is an algorithm that the OP publishes a key for, and that the client
