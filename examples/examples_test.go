@@ -429,3 +429,22 @@ func TestEveryExample(t *testing.T) {
 		}
 	}
 }
+
+// TestNoExampleWaitsForEver: what is copied to production has a bound on every call.
+func TestNoExampleWaitsForEver(t *testing.T) {
+	programs, err := filepath.Glob("*/*.go")
+	if err != nil || len(programs) == 0 {
+		t.Fatalf("%d programs, %v", len(programs), err)
+	}
+	for _, name := range programs {
+		code, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, unbounded := range []string{"http.DefaultClient.", "http.Get(", "http.Post(", "http.PostForm(", "http.Head(", "http.ListenAndServe("} {
+			if bytes.Contains(code, []byte(unbounded)) {
+				t.Errorf("%s calls %s without a timeout", name, strings.TrimRight(unbounded, ".("))
+			}
+		}
+	}
+}

@@ -78,7 +78,8 @@ func call(ctx context.Context, client *oidc.Client, source *oidc.TokenSource, ap
 	if err := client.Authorize(request, tokens); err != nil { // Bearer, or DPoP if the token is bound
 		return "", err
 	}
-	response, err := http.DefaultClient.Do(request)
+	h := http.Client{Timeout: 30 * time.Second} // http.DefaultClient has none
+	response, err := h.Do(request)
 	if err != nil {
 		return "", err
 	}
