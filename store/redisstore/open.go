@@ -25,6 +25,11 @@ const (
 	// readTries is how often a read is sent again after its connection broke. A
 	// write is never: it may have been done.
 	readTries = 3
+
+	// connLifetime is after how long a connection is made anew. A master that was
+	// made a replica keeps its connections, and refuses writes on them for ever,
+	// also once the name in the URL leads to another one.
+	connLifetime = time.Minute
 )
 
 // Open connects to the servers of a URL. It returns an error if none can be
@@ -45,6 +50,10 @@ const (
 //
 // No error names the password that a URL may hold.
 func Open(ctx context.Context, rawURL string) (*Store, error) {
+	return connect(ctx, rawURL, connLifetime)
+}
+
+func connect(ctx context.Context, rawURL string, lifetime time.Duration) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -78,6 +87,7 @@ func Open(ctx context.Context, rawURL string) (*Store, error) {
 		options.Dialer.Timeout = min(options.Dialer.Timeout, max(time.Until(deadline), time.Millisecond))
 	}
 	options.CacheSizeEachConn = cacheSize
+	options.ConnLifetime = lifetime
 	options.RetryDelay = func(attempts int, _ rueidis.Completed, _ error) time.Duration {
 		if attempts > readTries {
 			return -1
