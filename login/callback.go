@@ -118,7 +118,8 @@ type finished struct {
 	returnTo               string
 	before                 string // where the session is that the browser had; "" if storeless
 	grant                  *rp.Grant
-	tokens                 *oidc.Tokens // if storeless
+	client                 *oidc.Client // if storeless, as tokens
+	tokens                 *oidc.Tokens
 }
 
 func (m *Manager) arrivedAt(r *http.Request) string { return m.origin + r.URL.EscapedPath() }
@@ -162,7 +163,7 @@ func (m *Manager) finishSealed(r *http.Request, a oidc.AuthResponse, name string
 	if err != nil {
 		return finished{}, err
 	}
-	return finished{idToken: t.IDToken, clientID: p.ClientID, sessionState: t.SessionState, returnTo: returnTo, tokens: t}, nil
+	return finished{idToken: t.IDToken, clientID: p.ClientID, sessionState: t.SessionState, returnTo: returnTo, client: c, tokens: t}, nil
 }
 
 // settle makes the session of a login, if the application wants the user.
@@ -180,7 +181,7 @@ func (m *Manager) settle(w http.ResponseWriter, r *http.Request, login finished)
 		t.RefreshToken, t.Raw = "", nil
 		s.d.Claims = claims{} // they are in the tokens
 		if s.d.Tokens, err = t.Export(); err != nil {
-			return nil, err
+			return nil, m.giveUp(r.Context(), login, err)
 		}
 	}
 	if m.c.OnLogin != nil {
@@ -219,10 +220,13 @@ const revokeTimeout = 3 * time.Second
 
 // giveUp revokes what nobody will use, and returns err.
 func (m *Manager) giveUp(ctx context.Context, login finished, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+	defer cancel()
+	// Without a result: err says already that there is no session.
 	if login.grant != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
-		defer cancel()
-		_ = login.grant.Revoke(ctx) // err says already that there is no session
+		_ = login.grant.Revoke(ctx)
+	} else {
+		_ = login.client.RevokeTokens(ctx, login.tokens)
 	}
 	return err
 }

@@ -206,20 +206,24 @@ func TestStepUp(t *testing.T) {
 }
 
 func TestOnLoginRefuses(t *testing.T) {
-	r := setup(t, func(c *login.Config) {
-		c.OnLogin = func(context.Context, *login.Session) error { return errors.New("not on the list") }
-	})
-	b := r.browser()
-	res := b.login("/")
-	wantStatus(t, res, http.StatusForbidden)
-	if page := text(res); strings.Contains(page, "not on the list") || !strings.Contains(page, "does not let you in") {
-		t.Errorf("the page says %s", page)
-	}
-	if b.sessionCookie() != "" || b.loggedIn() {
-		t.Error("there is a session")
-	}
-	if len(r.op.Requests(oidctest.EndpointRevocation)) == 0 {
-		t.Error("the tokens of the refused login were not revoked")
+	for name, edit := range map[string]func(*login.Config){"stored": func(*login.Config) {}, "sealed": storeless} {
+		t.Run(name, func(t *testing.T) {
+			r := setup(t, edit, func(c *login.Config) {
+				c.OnLogin = func(context.Context, *login.Session) error { return errors.New("not on the list") }
+			})
+			b := r.browser()
+			res := b.login("/")
+			wantStatus(t, res, http.StatusForbidden)
+			if page := text(res); strings.Contains(page, "not on the list") || !strings.Contains(page, "does not let you in") {
+				t.Errorf("the page says %s", page)
+			}
+			if b.sessionCookie() != "" || b.loggedIn() {
+				t.Error("there is a session")
+			}
+			if len(r.op.Requests(oidctest.EndpointRevocation)) == 0 {
+				t.Error("the tokens of the refused login were not revoked")
+			}
+		})
 	}
 }
 
