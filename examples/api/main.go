@@ -10,6 +10,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 
@@ -25,22 +26,22 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "where to listen")
 	flag.Parse()
 	sandbox.Main(func(ctx context.Context) error {
-		return sandbox.Serve(ctx, *addr, os.Stdout, func(origin string) (http.Handler, error) {
+		return sandbox.Serve(ctx, *addr, os.Stdout, func(origin string) (http.Handler, io.Closer, error) {
 			if *audience == "" {
 				*audience = origin
 			}
 			op, err := sandbox.Open(*issuer, oidctest.Config{AccessTokenAudience: *audience})
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			context.AfterFunc(ctx, op.Close)
 			h, err := app(ctx, op, origin, *audience)
 			if err != nil || op.Test == nil {
-				return h, err
+				return h, nil, err
 			}
 			token, err := tokenOfAlice(ctx, op)
 			fmt.Printf("curl -H 'Authorization: Bearer %s' %s/hello\n", token, origin)
-			return h, err
+			return h, nil, err
 		})
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"embed"
 	"encoding/json"
 	"flag"
+	"io"
 	"net/http"
 	"os"
 	"sync"
@@ -35,11 +36,11 @@ func main() {
 			return err
 		}
 		defer op.Close()
-		return sandbox.Serve(ctx, *addr, os.Stdout, func(origin string) (http.Handler, error) { return app(op, origin) })
+		return sandbox.Serve(ctx, *addr, os.Stdout, func(origin string) (http.Handler, io.Closer, error) { return app(op, origin) })
 	})
 }
 
-func app(op *sandbox.Provider, origin string) (http.Handler, error) {
+func app(op *sandbox.Provider, origin string) (http.Handler, io.Closer, error) {
 	m, err := login.New(login.Config{
 		Origin: origin,
 		Directory: rp.Configured(op.Issuer, op.Options, op.Client(oidc.ClientMetadata{
@@ -48,7 +49,7 @@ func app(op *sandbox.Provider, origin string) (http.Handler, error) {
 		InsecureAllowHTTP: true,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	n := &notes{of: make(map[oidc.Identity][]string)}
 	// Require answers a fetch with 401 and not with a redirect that it could not follow.
@@ -64,7 +65,7 @@ func app(op *sandbox.Provider, origin string) (http.Handler, error) {
 	mux.Handle("/api/", http.NewCrossOriginProtection().Handler(m.Require(api)))
 	mux.Handle("GET /{$}", file("page.html"))
 	mux.Handle("GET /app.js", file("app.js"))
-	return mux, nil
+	return mux, m, nil
 }
 
 func file(name string) http.HandlerFunc {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"os"
@@ -28,27 +29,27 @@ func main() {
 			return err
 		}
 		defer op.Close()
-		return sandbox.Serve(ctx, *addr, os.Stdout, func(origin string) (http.Handler, error) { return app(ctx, op, origin) })
+		return sandbox.Serve(ctx, *addr, os.Stdout, func(origin string) (http.Handler, io.Closer, error) { return app(ctx, op, origin) })
 	})
 }
 
-func app(ctx context.Context, op *sandbox.Provider, origin string) (http.Handler, error) {
+func app(ctx context.Context, op *sandbox.Provider, origin string) (http.Handler, io.Closer, error) {
 	// provider, err := oidc.NewProvider(ctx, issuer)
 	provider, err := oidc.Discover(ctx, op.Issuer, op.Options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// config := oauth2.Config{ClientID: ..., Endpoint: provider.Endpoint(), RedirectURL: ...}
 	// verifier := provider.Verifier(&oidc.Config{ClientID: ...})
 	client, err := oidc.NewClient(provider, op.Client(oidc.ClientMetadata{RedirectURIs: []string{origin + "/callback"}}))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	h := &handlers{client}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", h.begin)
 	mux.HandleFunc("GET /callback", h.finish)
-	return mux, nil
+	return mux, nil, nil
 }
 
 type handlers struct{ client *oidc.Client }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 
@@ -33,17 +34,17 @@ func main() {
 			return err
 		}
 		defer op.Close()
-		return sandbox.Serve(ctx, *addr, os.Stdout, func(origin string) (http.Handler, error) { return app(op, origin) })
+		return sandbox.Serve(ctx, *addr, os.Stdout, func(origin string) (http.Handler, io.Closer, error) { return app(op, origin) })
 	})
 }
 
-func app(op *sandbox.Provider, origin string) (http.Handler, error) {
+func app(op *sandbox.Provider, origin string) (http.Handler, io.Closer, error) {
 	var directories []rp.Directory
 	customerOf := make(map[string]string) // by issuer
 	for _, name := range customers() {
 		tenant, err := op.Test.Tenant(oidctest.Config{Path: "/" + name, RefreshAlways: true})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		provider := &sandbox.Provider{Issuer: tenant.Issuer, Options: op.Options, Test: tenant}
 		client := provider.Client(oidc.ClientMetadata{
@@ -60,7 +61,7 @@ func app(op *sandbox.Provider, origin string) (http.Handler, error) {
 		InsecureAllowHTTP: true,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", m.Handler()) // /auth/login lets the user choose, or takes ?issuer=
@@ -70,5 +71,5 @@ func app(op *sandbox.Provider, origin string) (http.Handler, error) {
 		// and by nothing that the request says.
 		fmt.Fprintf(w, "%s of %s\n", s.Identity().Subject, customerOf[s.Issuer])
 	})))
-	return mux, nil
+	return mux, m, nil
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"flag"
 	"html/template"
+	"io"
 	"log"
 	"net/http"
 	"os"
@@ -33,12 +34,12 @@ func run(ctx context.Context, issuer, addr string) error {
 		return err
 	}
 	defer op.Close()
-	return sandbox.Serve(ctx, addr, os.Stdout, func(origin string) (http.Handler, error) { return app(op, origin) })
+	return sandbox.Serve(ctx, addr, os.Stdout, func(origin string) (http.Handler, io.Closer, error) { return app(op, origin) })
 }
 
 // app is the application. A real one has an https origin, a store that outlives
 // the process (store/sqlstore, store/redisstore) and Keys.
-func app(op *sandbox.Provider, origin string) (http.Handler, error) {
+func app(op *sandbox.Provider, origin string) (http.Handler, io.Closer, error) {
 	client := op.Client(oidc.ClientMetadata{
 		RedirectURIs:           []string{origin + "/auth/callback"},
 		PostLogoutRedirectURIs: []string{origin + "/auth/logout/return"},
@@ -53,13 +54,13 @@ func app(op *sandbox.Provider, origin string) (http.Handler, error) {
 		InsecureAllowHTTP: true, // at loopback, and nowhere else
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", m.Handler()) // login, callback, every logout
 	mux.Handle("GET /{$}", m.Load(http.HandlerFunc(welcome)))
 	mux.Handle("GET /me", m.Require(http.HandlerFunc(me)))
-	return mux, nil
+	return mux, m, nil
 }
 
 var page = template.Must(template.New("").Parse(`<!doctype html><meta name="viewport" content="width=device-width">

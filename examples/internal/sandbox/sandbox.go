@@ -65,26 +65,36 @@ func (p *Provider) Client(m oidc.ClientMetadata) oidc.ClientConfig {
 	return oidc.ClientConfig{ID: c.ID, Secret: c.Secret, Metadata: m}
 }
 
-// Serve listens at addr, tells the address, and serves what makes of its origin
-// until ctx ends.
-func Serve(ctx context.Context, addr string, out io.Writer, make func(origin string) (http.Handler, error)) error {
+// Serve listens at addr, tells the address, and serves what app makes of its origin
+// until ctx ends. Then requests that are under way may end, and what app has opened,
+// if anything, is closed.
+func Serve(ctx context.Context, addr string, out io.Writer, app func(origin string) (http.Handler, io.Closer, error)) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
 	origin := "http://" + l.Addr().String()
-	h, err := make(origin)
+	h, opened, err := app(origin)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
 	fmt.Fprintf(out, "Open %s (Ctrl-C ends)\n", origin)
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if s.Shutdown(end) != nil {
+			_ = s.Close() // somebody takes too long
+		}
 	}
-	return nil
+	if opened != nil {
+		err = errors.Join(err, opened.Close())
+	}
+	return err
 }
 
 // Line is the next line of standard input. A read cannot be interrupted, so that it
