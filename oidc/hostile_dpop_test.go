@@ -417,6 +417,24 @@ func TestDPoPKeyIsImported(t *testing.T) {
 	}
 }
 
+// TestTokensOfABrokenKey are not imported as if they were bound to none.
+func TestTokensOfABrokenKey(t *testing.T) {
+	r, tok := boundRig(t)
+	x, err := tok.Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := bytes.Replace(x, []byte(`"ES256.`), []byte(`"ES256.!`), 1)
+	if bytes.Equal(broken, x) {
+		t.Fatalf("no key in %d bytes", len(x))
+	}
+	_, err = r.c.ImportTokens(broken)
+	wantInput(t, err, oidc.BadParameter)
+	if again, err := r.c.ImportTokens(x); err != nil || again.DPoP == nil {
+		t.Errorf("got %v, %v", again, err)
+	}
+}
+
 // resource is a protected resource at a host of its own.
 type resource struct {
 	t        *testing.T
