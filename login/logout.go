@@ -353,7 +353,7 @@ const maxDecrypting = 8
 // in turn, as far as the directory lists them; it verifies at its issuer's alone.
 func (m *Manager) verifyLogout(ctx context.Context, raw string) (*oidc.LogoutToken, error) {
 	const partsOfJWE = 5
-	if strings.Count(raw, ".") != partsOfJWE-1 || len(m.choices) == 1 && m.c.AllowIssuer == nil {
+	if strings.Count(raw, ".") != partsOfJWE-1 || m.sole() != "" {
 		issuer, err := m.issuerOf(ctx, raw)
 		if err != nil {
 			return nil, err
@@ -391,12 +391,20 @@ func (m *Manager) verifyLogout(ctx context.Context, raw string) (*oidc.LogoutTok
 	return nil, failed
 }
 
+// sole is the issuer that every message is of, if there can be no other; else "".
+func (m *Manager) sole() string {
+	if len(m.choices) == 1 && m.c.AllowIssuer == nil {
+		return m.choices[0]
+	}
+	return ""
+}
+
 // issuerOf finds at which OP's client a logout token is to be verified: at the
 // only one there is, or at the one that it names if that is one of ours. Nothing
 // of it is believed by that.
 func (m *Manager) issuerOf(ctx context.Context, raw string) (string, error) {
-	if len(m.choices) == 1 && m.c.AllowIssuer == nil {
-		return m.choices[0], nil
+	if sole := m.sole(); sole != "" {
+		return sole, nil
 	}
 	var claims struct {
 		Issuer string `json:"iss"`

@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -242,16 +241,10 @@ func proofNonce(proof string) string {
 	if len(parts) != 3 {
 		return ""
 	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return ""
-	}
 	var claims struct {
 		Nonce string `json:"nonce"`
 	}
-	if json.Unmarshal(payload, &claims) != nil {
-		return ""
-	}
+	_ = json.Unmarshal(decoded(parts[1]), &claims) // what cannot be read has none
 	return claims.Nonce
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"rely.example/internal/hook"
 	"rely.example/internal/layout"
 	"rely.example/internal/seal"
 	"rely.example/oidc"
@@ -230,11 +231,11 @@ func (r *RP) CheckCIBA(ctx context.Context, state string) (*Grant, error) {
 		defer close(polled)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
 		defer cancel()
-		panicked = caught(func() { g, err = r.pollCIBA(ctx, c, rec, b) })
+		panicked = hook.Caught(func() { g, err = r.pollCIBA(ctx, c, rec, b) })
 	})
 	select {
 	case <-polled:
-		rethrow(panicked)
+		hook.Rethrow(panicked)
 		return g, err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("rp: waiting for the OP: %w", ctx.Err())

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"sync"
 	"time"
 
+	"rely.example/internal/hook"
 	"rely.example/oidc"
 )
 
@@ -84,7 +84,7 @@ func (g *Grant) refresh(ctx context.Context, have *held, force bool) (*held, err
 		case <-ctx.Done():
 			return nil, fmt.Errorf("rp: waiting for a refresh: %w", ctx.Err())
 		}
-		rethrow(f.panicked)
+		hook.Rethrow(f.panicked)
 		if f.err != nil {
 			// A flight for a forced refresh fails where the old token would do.
 			if !force && f.held != nil && f.held.grant.alive(g.rp.now()) {
@@ -123,33 +123,13 @@ func (r *RP) fly(ctx context.Context, place string, have *held, force bool) (*fl
 	r.running.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, flightTimeout)
 		defer cancel()
-		f.panicked = caught(func() { f.held, f.err = r.renew(ctx, f, place, have, force) })
+		f.panicked = hook.Caught(func() { f.held, f.err = r.renew(ctx, f, place, have, force) })
 		r.mu.Lock()
 		delete(r.flights, place)
 		r.mu.Unlock()
 		close(f.done)
 	})
 	return f, nil
-}
-
-// caught runs f in a goroutine of ours, and returns what it panicked with. What a
-// hook of the application does wrong is for those who wait, whose server knows
-// what to do about it, and not the end of the program.
-func caught(f func()) (panicked string) {
-	defer func() {
-		if v := recover(); v != nil {
-			panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
-		}
-	}()
-	f()
-	return ""
-}
-
-// rethrow panics with what caught has caught, if anything.
-func rethrow(panicked string) {
-	if panicked != "" {
-		panic("rp: in a hook of the application: " + panicked)
-	}
 }
 
 // renew takes hold of the grant and refreshes it. With an error it may return
@@ -437,7 +417,7 @@ func (r *RP) saveAll() error {
 // waits.
 func (r *RP) discard(ctx context.Context, c *oidc.Client, t *oidc.Tokens) {
 	revoke := func() {
-		_ = caught(func() { // nobody wants to be told
+		_ = hook.Caught(func() { // nobody wants to be told
 			r.detached(ctx, func(ctx context.Context) {
 				_ = c.RevokeTokens(ctx, t) // the tokens are lost in any case
 			})
@@ -466,7 +446,7 @@ func revokeAll(all []*unsaved) {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			_ = caught(func() { _ = u.client.RevokeTokens(ctx, u.next.tokens) })
+			_ = hook.Caught(func() { _ = u.client.RevokeTokens(ctx, u.next.tokens) })
 		})
 	}
 	running.Wait()

@@ -24,7 +24,8 @@ const (
 // stands beside them. An import that is not here is a decision to be made.
 var floors = []floor{
 	{path: "internal/strictjson"},
-	{path: "internal/jose", imports: []string{"internal/strictjson", goJOSE}},
+	{path: "internal/hook"},
+	{path: "internal/jose", imports: []string{"internal/hook", "internal/strictjson", goJOSE}},
 	{path: "internal/fetch"},
 	{path: "internal/layout"},
 	{path: "internal/seal"},
@@ -38,7 +39,7 @@ var floors = []floor{
 	{path: "store/sqlstore", imports: []string{"store"}, tests: []string{"store/sqlstore", "store/storetest"}, others: true},
 	{path: "store/redisstore", imports: []string{"store"}, tests: []string{"store/redisstore", "store/storetest"}, others: true},
 	{path: "store"},
-	{path: "rp", imports: []string{"oidc", "store", "store/memstore", "internal/layout", "internal/seal"}, tests: []string{"rp", "oidctest", "store/storetest"}},
+	{path: "rp", imports: []string{"oidc", "store", "store/memstore", "internal/hook", "internal/layout", "internal/seal"}, tests: []string{"rp", "oidctest", "store/storetest"}},
 	{path: "login", imports: []string{"rp", "oidc", "store", "internal/layout", "internal/seal"}, tests: []string{"login", "oidctest", "store/memstore"}},
 	{path: "conformance", tests: []string{"login", "rp", "oidc", "oidctest", "store/memstore"}},
 	{path: "resource", imports: []string{"oidc", "store", "store/memstore", "internal/jose", "internal/seal", "internal/strictjson"}, tests: []string{"resource", "oidctest"}},

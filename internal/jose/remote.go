@@ -3,11 +3,11 @@ package jose
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"rely.example/internal/hook"
 )
 
 // Defaults of [RemoteConfig].
@@ -312,7 +312,7 @@ func (r *Remote) fetched(ctx context.Context, cause Cause) (*snapshot, error) {
 func (f *flight) wait(ctx context.Context) (*snapshot, error) {
 	select {
 	case <-f.done:
-		rethrow(f.panicked)
+		hook.Rethrow(f.panicked)
 		return f.got, f.err
 	case <-ctx.Done():
 		return nil, &Error{Reason: KeysUnavailable, Detail: "gave up waiting", Err: ctx.Err()}
@@ -427,7 +427,7 @@ func (r *Remote) fly(ctx context.Context, f *flight, cause Cause, number uint64)
 	var begun, ended time.Time
 	var got *snapshot
 	var err error
-	if f.panicked = caught(func() {
+	if f.panicked = hook.Caught(func() {
 		begun = r.cfg.Now()
 		ended = begun
 		got, err = r.fetchOnce(ctx)
@@ -453,7 +453,7 @@ func (r *Remote) fly(ctx context.Context, f *flight, cause Cause, number uint64)
 	}
 
 	if r.cfg.Observe != nil {
-		if panicked := caught(func() { r.cfg.Observe(event) }); f.panicked == "" {
+		if panicked := hook.Caught(func() { r.cfg.Observe(event) }); f.panicked == "" {
 			f.panicked = panicked
 		}
 	}
@@ -474,26 +474,6 @@ func (r *Remote) fly(ctx context.Context, f *flight, cause Cause, number uint64)
 	}
 	r.mu.Unlock()
 	close(f.done)
-}
-
-// caught runs f in a goroutine of ours, and returns what it panicked with. What a
-// hook of the application does wrong is for those who wait, and not the end of the
-// program.
-func caught(f func()) (panicked string) {
-	defer func() {
-		if v := recover(); v != nil {
-			panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack())
-		}
-	}()
-	f()
-	return ""
-}
-
-// rethrow panics with what caught has caught, if anything.
-func rethrow(panicked string) {
-	if panicked != "" {
-		panic("jose: in a hook of the application: " + panicked)
-	}
 }
 
 // fetchOnce fetches and parses, so that an error page with status 200 is a
