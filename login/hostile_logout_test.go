@@ -80,6 +80,22 @@ func TestBackChannelLogout(t *testing.T) {
 	}
 }
 
+// endsBeforeTheSession ends what the first user has, once, when a session is about to
+// be written.
+func endsBeforeTheSession(t *testing.T, r *rig) {
+	t.Helper()
+	done := false
+	r.store.set(func(op, key string) error {
+		if op == "create" && store.Class(key) == "session" && !done {
+			done = true
+			if _, err := r.m.End(t.Context(), r.op.Issuer, r.op.Users()[0].Sub, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	})
+}
+
 func TestHostileLogout(t *testing.T) {
 	for _, f := range oidctest.LogoutFaults() {
 		name := map[oidctest.LogoutFault]string{
@@ -172,16 +188,7 @@ func TestHostileLogout(t *testing.T) {
 	t.Run("266_before_the_session_is_written", func(t *testing.T) {
 		r := watched(t)
 		b := r.browser()
-		done := false
-		r.store.set(func(op, key string) error {
-			if op == "create" && store.Class(key) == "session" && !done {
-				done = true
-				if _, err := r.m.End(t.Context(), r.op.Issuer, r.op.Users()[0].Sub, ""); err != nil {
-					t.Error(err)
-				}
-			}
-			return nil
-		})
+		endsBeforeTheSession(t, r)
 		res := b.login("/")
 		wantStatus(t, res, http.StatusForbidden)
 		r.wantError(rp.LoggedOut)
@@ -194,16 +201,7 @@ func TestHostileLogout(t *testing.T) {
 		here := r.manager(func(c *login.Config) { c.Store = &lagging{Store: r.store} })
 		b := r.browser()
 		b.app = r.mux(here)
-		done := false
-		r.store.set(func(op, key string) error {
-			if op == "create" && store.Class(key) == "session" && !done {
-				done = true
-				if _, err := r.m.End(t.Context(), r.op.Issuer, r.op.Users()[0].Sub, ""); err != nil {
-					t.Error(err)
-				}
-			}
-			return nil
-		})
+		endsBeforeTheSession(t, r)
 		wantStatus(t, b.login("/"), http.StatusForbidden)
 		r.wantError(rp.LoggedOut)
 		if b.loggedIn() {
